@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# Targets: all check demo bench install clean; V=1 shows the commands.
+
+PREFIX     ?= /usr
+BINDIR     ?= $(PREFIX)/bin
+DESTDIR    ?=
+PKG_CONFIG ?= pkg-config
+INSTALL    ?= install
+CFLAGS     ?= -O2 -g
+BUILD      ?= build
+
+VERSION := 0.1.0
+
+PKGS     := json-c uuid inih
+SIM_PKGS := fuse3 json-c uuid
+
+WARNINGS := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla
+
+# The packager's flags come last and win.
+BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -MMD -MP $(WARNINGS)
+ALL_CFLAGS  = $(BASE_CFLAGS) -Ilib -DPVE_VGPU_VERSION='"$(VERSION)"' \
+	$(shell $(PKG_CONFIG) --cflags $(PKGS)) $(CPPFLAGS) $(CFLAGS)
+SIM_CFLAGS  = $(BASE_CFLAGS) $(shell $(PKG_CONFIG) --cflags $(SIM_PKGS)) $(CPPFLAGS) $(CFLAGS)
+LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS))
+SIM_LIBS    = $(shell $(PKG_CONFIG) --libs $(SIM_PKGS)) -pthread
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $(2);)
+
+LIB_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
+HELPER_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard pve-helper/*.c))
+SIM_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c))
+UNIT_SRC   := $(wildcard tests/unit/test_*.c)
+UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
+
+# Where `make all` leaves the programs; the sanitizer build puts its own elsewhere.
+HELPER := pve-helper/pve-vgpu
+SIM    := tests/sim/vgpu-sim
+
+all: $(HELPER) $(SIM)
+
+$(HELPER): $(HELPER_OBJ) $(BUILD)/lib/libpvevgpu.a
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(SIM): $(SIM_OBJ)
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(SIM_LIBS)
+
+$(BUILD)/lib/libpvevgpu.a: $(LIB_OBJ)
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/sim/%.o: tests/sim/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(SIM_CFLAGS) -c -o $@ $<
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/lib/libpvevgpu.a
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+unit: $(UNIT_BIN)
+
+clean:
+	$(Q)rm -rf $(BUILD) $(HELPER) $(SIM)
+
+.PHONY: all unit clean
+.SECONDARY:
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "err.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "xalloc.h"
+
+static void set_msg(struct err *e, char *msg)
+{
+	free(e->msg);
+	e->msg = msg;
+}
+
+int fail(struct err *e, int rc, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!e)
+		return rc;
+	va_start(ap, fmt);
+	set_msg(e, xvasprintf(fmt, ap));
+	va_end(ap);
+	free(take_ptr(e->hint));
+	return rc;
+}
+
+int fail_errno(struct err *e, int errnum, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!e)
+		return -errnum;
+
+	va_start(ap, fmt);
+	AUTO_FREE char *what = xvasprintf(fmt, ap);
+	va_end(ap);
+	set_msg(e, xasprintf("%s: %s", what, strerror(errnum)));
+	free(take_ptr(e->hint));
+	return -errnum;
+}
+
+int fail_in(struct err *e, int rc, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!e)
+		return rc;
+
+	va_start(ap, fmt);
+	AUTO_FREE char *what = xvasprintf(fmt, ap);
+	va_end(ap);
+	set_msg(e, xasprintf("%s: %s", what, e->msg ? e->msg : strerror(-rc)));
+	return rc;
+}
+
+void err_hint(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!e || e->hint)
+		return;
+	va_start(ap, fmt);
+	e->hint = xvasprintf(fmt, ap);
+	va_end(ap);
+}
+
+void err_clear(struct err *e)
+{
+	if (!e)
+		return;
+	free(take_ptr(e->msg));
+	free(take_ptr(e->hint));
+}

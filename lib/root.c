@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "root.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include "cleanup.h"
+#include "parse.h"
+#include "xalloc.h"
+
+#define MAX_FILE	(16u << 20)
+#define MAX_LINKS	40	/* as the kernel's own limit, path_resolution(7) */
+
+int root_open(struct root *r, const char *path, struct err *e)
+{
+	AUTO_FD int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail_errno(e, errno, "open root directory '%s'", path);
+	r->fd = take_fd(&fd);
+	r->walk = false;
+	return 0;
+}
+
+void root_close(struct root *r)
+{
+	cleanup_fd(&r->fd);
+	r->fd = -1;
+}
+
+static int open_in_root(int rootfd, const char *path, int flags, mode_t mode)
+{
+	struct open_how how = {
+		.flags = (unsigned int)flags | O_CLOEXEC,
+		.mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+
+	/* EAGAIN: a ".." could not be proved to stay inside, something was renamed meanwhile. */
+	for (int i = 0; i < 32; i++) {
+		fd = syscall(SYS_openat2, rootfd, path, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* Directories from the root down to where we are, so that ".." stops at the root. */
+struct stack {
+	int *fd;
+	size_t n;
+};
+
+static void stack_pop(struct stack *s)
+{
+	close(s->fd[--s->n]);
+}
+
+static void stack_free(struct stack *s)
+{
+	while (s->n)
+		stack_pop(s);
+	free(s->fd);
+}
+
+static int stack_top(const struct stack *s, int rootfd)
+{
+	return s->n ? s->fd[s->n - 1] : rootfd;
+}
+
+/* What RESOLVE_IN_ROOT does, one component at a time. */
+static int open_by_walk(int rootfd, const char *path, int flags, mode_t mode)
+{
+	__attribute__((cleanup(stack_free))) struct stack dirs = { 0 };
+	AUTO_FREE char *rest = xstrdup(path);
+	int links = 0;
+
+	for (;;) {
+		char *name = rest + strspn(rest, "/");
+		size_t len = strcspn(name, "/");
+		const char *after = name + len + strspn(name + len, "/");
+		bool last = !*after;
+		AUTO_FREE char *part = xstrndup(name, len);
+		int at = stack_top(&dirs, rootfd);
+
+		if (!strcmp(part, "..")) {
+			if (dirs.n)
+				stack_pop(&dirs);
+		} else if (*part && strcmp(part, ".")) {
+			char *target = NULL;
+			int rc = last && flags & (O_NOFOLLOW | O_EXCL) ?
+				-EINVAL : readlink_in(at, part, &target);
+
+			if (rc == 0) {
+				if (++links > MAX_LINKS) {
+					free(target);
+					return -ELOOP;
+				}
+				char *next = xasprintf("%s/%s", target, after);
+
+				if (*target == '/')
+					while (dirs.n)
+						stack_pop(&dirs);
+				free(target);
+				free(rest);
+				rest = next;
+				continue;
+			}
+			if (last) {
+				int fd = openat(at, part, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+
+				return fd < 0 ? -errno : fd;
+			}
+			int fd = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+			if (fd < 0)
+				return -errno;
+			int *slot = GROW(dirs.fd, dirs.n);
+			*slot = fd;
+		}
+		if (last) {
+			int fd = openat(stack_top(&dirs, rootfd), ".", flags | O_CLOEXEC, mode);
+
+			return fd < 0 ? -errno : fd;
+		}
+		char *next = xstrdup(after);
+
+		free(rest);
+		rest = next;
+	}
+}
+
+int root_openat(const struct root *r, const char *path, int flags, mode_t mode)
+{
+	if (!r->walk) {
+		int fd = open_in_root(r->fd, path, flags, mode);
+
+		/* EPERM: a seccomp filter of an older container runtime. */
+		if (fd != -ENOSYS && fd != -EPERM)
+			return fd;
+	}
+	return open_by_walk(r->fd, path, flags, mode);
+}
+
+bool root_exists(const struct root *r, const char *path)
+{
+	AUTO_FD int fd = root_openat(r, path, O_PATH, 0);
+
+	return fd >= 0;
+}
+
+int root_list(const struct root *r, const char *path, struct strlist *names, struct err *e)
+{
+	int fd = root_openat(r, path, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0)
+		return fail_errno(e, -fd, "list '/%s'", path);
+
+	AUTO_DIR DIR *d = fdopendir(fd);
+
+	if (!d) {
+		int errnum = errno;
+
+		close(fd);
+		return fail_errno(e, errnum, "list '/%s'", path);
+	}
+	for (;;) {
+		errno = 0;
+		struct dirent *entry = readdir(d);
+
+		if (!entry)
+			return errno ? fail_errno(e, errno, "list '/%s'", path) : 0;
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			strlist_add(names, entry->d_name);
+	}
+}
+
+int readlink_in(int dirfd, const char *name, char **target)
+{
+	char buf[PATH_MAX];
+	ssize_t n = readlinkat(dirfd, name, buf, sizeof(buf));
+
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == sizeof(buf))
+		return -ENAMETOOLONG;
+	*target = xstrndup(buf, (size_t)n);
+	return 0;
+}
+
+int root_readlink(const struct root *r, const char *path, char **target, struct err *e)
+{
+	AUTO_FD int fd = root_openat(r, path, O_PATH | O_NOFOLLOW, 0);
+	/* An empty name means the link that fd itself is. */
+	int rc = fd < 0 ? fd : readlink_in(fd, "", target);
+
+	return rc < 0 ? fail_errno(e, -rc, "read link '/%s'", path) : 0;
+}
+
+const char *path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static int read_all(int fd, char **text, size_t *len)
+{
+	size_t cap = 4096, n = 0;
+	AUTO_FREE char *buf = xcalloc(cap + 1, 1);
+
+	for (;;) {
+		if (n == cap) {
+			if (cap >= MAX_FILE)
+				return -EFBIG;
+			cap *= 2;
+			buf = xrealloc(buf, cap + 1, 1);
+		}
+		ssize_t got = read(fd, buf + n, cap - n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	buf[n] = '\0';
+	*len = n;
+	*text = take_ptr(buf);
+	return 0;
+}
+
+int root_read(const struct root *r, const char *path, char **text, size_t *len, struct err *e)
+{
+	AUTO_FD int fd = root_openat(r, path, O_RDONLY, 0);
+	int rc = fd < 0 ? fd : read_all(fd, text, len);
+
+	return rc < 0 ? fail_errno(e, -rc, "read '/%s'", path) : 0;
+}
+
+int root_read_attr(const struct root *r, const char *path, char **text, struct err *e)
+{
+	size_t len;
+	int rc = root_read(r, path, text, &len, e);
+
+	if (rc < 0)
+		return rc;
+	if (len && (*text)[len - 1] == '\n')
+		(*text)[len - 1] = '\0';
+	return 0;
+}
+
+int root_read_number(const struct root *r, const char *path, unsigned long *out, struct err *e)
+{
+	AUTO_FREE char *text = NULL;
+	int rc = root_read_attr(r, path, &text, e);
+
+	if (rc < 0)
+		return rc;
+	if (parse_ulong(text, 0, ULONG_MAX, out) < 0)
+		return fail(e, -EINVAL, "read '/%s': '%s' is not a number", path, text);
+	return 0;
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * write(2) that a timer interrupts. The timer repeats, so that one which fires
+ * before the write has begun does not let it wait for ever.
+ */
+static ssize_t write_for(int fd, const char *value, size_t len, int timeout_ms)
+{
+	struct sigaction act = { .sa_handler = on_alarm }, old_act;
+	struct itimerval timer = {
+		.it_value = { timeout_ms / 1000, timeout_ms % 1000 * 1000 },
+		.it_interval = { 0, 100000 },
+	}, off = { 0 };
+
+	sigaction(SIGALRM, &act, &old_act);
+	setitimer(ITIMER_REAL, &timer, NULL);
+
+	ssize_t n = write(fd, value, len);
+	int saved = errno;
+
+	setitimer(ITIMER_REAL, &off, NULL);
+	sigaction(SIGALRM, &old_act, NULL);
+	errno = saved == EINTR ? ETIMEDOUT : saved;
+	return n;
+}
+
+int root_write_attr(const struct root *r, const char *path, const char *value,
+		    int timeout_ms, struct err *e)
+{
+	size_t len = strlen(value);
+	/* No O_CREAT: an attribute that is missing must fail in a plain directory too. */
+	AUTO_FD int fd = root_openat(r, path, O_WRONLY | O_TRUNC, 0);
+
+	if (fd < 0)
+		return fail_errno(e, -fd, "write '%s' to '/%s'", value, path);
+
+	/* One write(2): the driver takes each as a whole command. */
+	ssize_t n = timeout_ms > 0 ? write_for(fd, value, len, timeout_ms) : write(fd, value, len);
+
+	if (n < 0)
+		return fail_errno(e, errno, "write '%s' to '/%s'", value, path);
+	if ((size_t)n != len)
+		return fail(e, -EIO, "write '%s' to '/%s': the driver took %zd of %zu bytes",
+			    value, path, n, len);
+	return 0;
+}
+
+static int mkdir_one(const struct root *r, const char *path)
+{
+	AUTO_FREE char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+	AUTO_FD int parent = -1;
+
+	if (slash) {
+		*slash = '\0';
+		parent = root_openat(r, dir, O_PATH | O_DIRECTORY, 0);
+		if (parent < 0)
+			return parent;
+	}
+	if (mkdirat(slash ? parent : r->fd, slash ? slash + 1 : dir, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+int root_mkdir(const struct root *r, const char *path, struct err *e)
+{
+	AUTO_FD int there = root_openat(r, path, O_PATH | O_DIRECTORY, 0);
+
+	if (there >= 0)
+		return 0;
+	for (const char *s = path; ; s++) {
+		s += strcspn(s, "/");
+		AUTO_FREE char *prefix = xstrndup(path, (size_t)(s - path));
+		int rc = mkdir_one(r, prefix);
+
+		if (rc < 0)
+			return fail_errno(e, -rc, "make directory '/%s'", prefix);
+		if (!*s)
+			return 0;
+	}
+}
+
+static int write_all(int fd, const char *text)
+{
+	size_t len = strlen(text);
+
+	while (len) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int root_replace(const struct root *r, const char *path, const char *text,
+		 mode_t mode, struct err *e)
+{
+	AUTO_FREE char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+
+	if (!slash)
+		return fail(e, -EINVAL, "write '/%s': not below a directory", path);
+	*slash = '\0';
+
+	const char *base = slash + 1;
+	AUTO_FD int dirfd = root_openat(r, dir, O_RDONLY | O_DIRECTORY, 0);
+
+	if (dirfd < 0)
+		return fail_errno(e, -dirfd, "write '/%s'", path);
+
+	/* A fixed name would be another writer's too; the pid is ours alone while we run. */
+	AUTO_FREE char *tmp = xasprintf(".%s.%d.tmp", base, (int)getpid());
+
+	unlinkat(dirfd, tmp, 0);
+
+	AUTO_FD int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return fail_errno(e, errno, "write '/%s'", path);
+
+	int rc = write_all(fd, text);
+
+	if (rc == 0 && fsync(fd) < 0)
+		rc = -errno;
+	if (rc == 0 && renameat(dirfd, tmp, dirfd, base) < 0)
+		rc = -errno;
+	if (rc < 0) {
+		unlinkat(dirfd, tmp, 0);
+		return fail_errno(e, -rc, "write '/%s'", path);
+	}
+	/* Not every file system can sync a directory; the file is there either way. */
+	fsync(dirfd);
+	return 0;
+}
+
+int root_unlink(const struct root *r, const char *path, struct err *e)
+{
+	AUTO_FREE char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+
+	if (!slash)
+		return fail(e, -EINVAL, "remove '/%s': not below a directory", path);
+	*slash = '\0';
+
+	AUTO_FD int dirfd = root_openat(r, dir, O_PATH | O_DIRECTORY, 0);
+
+	if (dirfd == -ENOENT)
+		return 0;
+	if (dirfd < 0)
+		return fail_errno(e, -dirfd, "remove '/%s'", path);
+	if (unlinkat(dirfd, slash + 1, 0) < 0 && errno != ENOENT)
+		return fail_errno(e, errno, "remove '/%s'", path);
+	return 0;
+}
