@@ -12,6 +12,7 @@
 
 #include "cleanup.h"
 #include "parse.h"
+#include "quote.h"
 #include "xalloc.h"
 
 #define MAX_FILE	(16u << 20)
@@ -38,14 +39,16 @@ static int open_in_root(int rootfd, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {
 		.flags = (unsigned int)flags | O_CLOEXEC,
-		.mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+		/* O_TMPFILE has O_DIRECTORY's bit in it, and openat2 takes no mode with that. */
+		.mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? mode : 0,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 	long fd;
 
 	/* EAGAIN: a ".." could not be proved to stay inside, something was renamed meanwhile. */
 	for (int i = 0; i < 32; i++) {
-		fd = syscall(SYS_openat2, rootfd, path, &how, sizeof(how));
+		/* glibc before 2.32 does not know SYS_openat2. */
+		fd = syscall(__NR_openat2, rootfd, path, &how, sizeof(how));
 		if (fd >= 0 || errno != EAGAIN)
 			break;
 	}
@@ -82,11 +85,13 @@ static int open_by_walk(int rootfd, const char *path, int flags, mode_t mode)
 	AUTO_FREE char *rest = xstrdup(path);
 	int links = 0;
 
+	if (!*path)
+		return -ENOENT;
 	for (;;) {
 		char *name = rest + strspn(rest, "/");
 		size_t len = strcspn(name, "/");
 		const char *after = name + len + strspn(name + len, "/");
-		bool last = !*after;
+		bool last = !*after, slash = name[len] == '/';
 		AUTO_FREE char *part = xstrndup(name, len);
 		int at = stack_top(&dirs, rootfd);
 
@@ -95,7 +100,7 @@ static int open_by_walk(int rootfd, const char *path, int flags, mode_t mode)
 				stack_pop(&dirs);
 		} else if (*part && strcmp(part, ".")) {
 			char *target = NULL;
-			int rc = last && flags & (O_NOFOLLOW | O_EXCL) ?
+			int rc = last && !slash && flags & (O_NOFOLLOW | O_EXCL) ?
 				-EINVAL : readlink_in(at, part, &target);
 
 			if (rc == 0) {
@@ -103,7 +108,7 @@ static int open_by_walk(int rootfd, const char *path, int flags, mode_t mode)
 					free(target);
 					return -ELOOP;
 				}
-				char *next = xasprintf("%s/%s", target, after);
+				char *next = xasprintf("%s%s%s", target, slash ? "/" : "", after);
 
 				if (*target == '/')
 					while (dirs.n)
@@ -113,8 +118,11 @@ static int open_by_walk(int rootfd, const char *path, int flags, mode_t mode)
 				rest = next;
 				continue;
 			}
+			if (last && slash && flags & O_CREAT)
+				return -EISDIR;
 			if (last) {
-				int fd = openat(at, part, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+				int want = flags | (slash ? O_DIRECTORY : 0);
+				int fd = openat(at, part, want | O_NOFOLLOW | O_CLOEXEC, mode);
 
 				return fd < 0 ? -errno : fd;
 			}
@@ -218,9 +226,10 @@ static int read_all(int fd, char **text, size_t *len)
 
 	for (;;) {
 		if (n == cap) {
-			if (cap >= MAX_FILE)
+			if (cap > MAX_FILE)
 				return -EFBIG;
-			cap *= 2;
+			/* One more than allowed, to see whether there is more. */
+			cap = cap < MAX_FILE ? cap * 2 : MAX_FILE + 1;
 			buf = xrealloc(buf, cap + 1, 1);
 		}
 		ssize_t got = read(fd, buf + n, cap - n);
@@ -267,7 +276,7 @@ int root_read_number(const struct root *r, const char *path, unsigned long *out,
 	if (rc < 0)
 		return rc;
 	if (parse_ulong(text, 0, ULONG_MAX, out) < 0)
-		return fail(e, -EINVAL, "read '/%s': '%s' is not a number", path, text);
+		return fail(e, -EINVAL, "read '/%s': %s is not a number", path, QUOTED(text));
 	return 0;
 }
 
@@ -333,9 +342,14 @@ static int mkdir_one(const struct root *r, const char *path)
 		if (parent < 0)
 			return parent;
 	}
-	if (mkdirat(slash ? parent : r->fd, slash ? slash + 1 : dir, 0755) < 0 && errno != EEXIST)
+	if (mkdirat(slash ? parent : r->fd, slash ? slash + 1 : dir, 0755) == 0)
+		return 0;
+	if (errno != EEXIST)
 		return -errno;
-	return 0;
+
+	AUTO_FD int there = root_openat(r, path, O_PATH | O_DIRECTORY, 0);
+
+	return there < 0 ? there : 0;
 }
 
 int root_mkdir(const struct root *r, const char *path, struct err *e)

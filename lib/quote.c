@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "quote.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define ELLIPSIS "\xe2\x80\xa6"
+
+/* Length of the UTF-8 sequence at s, 0 if there is none that is valid and shortest. */
+static size_t utf8_decode(const unsigned char *s, size_t left, uint32_t *out)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+
+	if (!len || len > left)
+		return 0;
+
+	uint32_t c = s[0] & (0xffu >> (len + 1));
+
+	for (size_t i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	*out = c;
+	return len;
+}
+
+/* Characters that show nothing, or change how others show. */
+static bool is_hidden(uint32_t c)
+{
+	return c < 0xa0 || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+		(c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
+		c == 0xfeff || (c >= 0xfff0 && c <= 0xfffb) || c >= 0xe0000;
+}
+
+/* Write one character's form to out (at most 4 bytes and NUL) and return how many bytes of s it took. */
+static size_t quote_one(const unsigned char *s, size_t left, char out[static 8])
+{
+	uint32_t c;
+	size_t len = utf8_decode(s, left, &c);
+
+	if (len && !is_hidden(c))
+		snprintf(out, 8, "%.*s", (int)len, (const char *)s);
+	else if (*s == '\n' || *s == '\t' || *s == '\r')
+		snprintf(out, 8, "\\%c", *s == '\n' ? 'n' : *s == '\t' ? 't' : 'r');
+	else if (*s == '\'' || *s == '\\')
+		snprintf(out, 8, "\\%c", *s);
+	else if (*s >= ' ' && *s < 0x7f)
+		snprintf(out, 8, "%c", *s);
+	else
+		snprintf(out, 8, "\\x%02x", *s);
+	return len && !is_hidden(c) ? len : 1;
+}
+
+char *quote_into(char buf[static QUOTE_LEN], const char *text, size_t len)
+{
+	const size_t room = QUOTE_LEN - sizeof("''" ELLIPSIS);
+	const unsigned char *s = (const unsigned char *)text;
+	size_t at = 0, n = 1;
+
+	if (!text)
+		return strcpy(buf, "(none)");
+	buf[0] = '\'';
+	while (at < len) {
+		char one[8];
+		size_t took = quote_one(s + at, len - at, one);
+		size_t wide = strlen(one);
+
+		if (n - 1 + wide > room)
+			break;
+		memcpy(buf + n, one, wide);
+		n += wide;
+		at += took;
+	}
+	strcpy(buf + n, at < len ? ELLIPSIS "'" : "'");
+	return buf;
+}

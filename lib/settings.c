@@ -1,0 +1,673 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "settings.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "names.h"
+#include "parse.h"
+#include "quote.h"
+#include "xalloc.h"
+
+#define BOM	"\xef\xbb\xbf"
+#define BLANKS	" \t"
+
+_Static_assert(SETTINGS_LINE_MAX <= INI_MAX_LINE - 3, "inih cuts lines");
+
+enum scope {
+	SCOPE_NONE,		/* before the first section */
+	SCOPE_DEFAULTS,
+	SCOPE_VM,
+	SCOPE_REPEATED,		/* the fault is noted, the lines are passed over */
+	SCOPE_LOST,		/* behind a header that cannot be read */
+};
+
+struct seen {
+	char *name;
+	unsigned int line;
+};
+
+struct parser {
+	struct settings *out;
+	const char *file;
+	const char *next, *end;
+	unsigned int line;
+	enum scope scope;
+	unsigned int defaults_line;	/* 0: none yet */
+	struct seen *seen;		/* keys of this section */
+	size_t n_seen;
+};
+
+__attribute__((format(printf, 2, 0)))
+static char *at_line(const struct parser *p, const char *fmt, va_list ap)
+{
+	AUTO_FREE char *what = xvasprintf(fmt, ap);
+
+	return xasprintf("%s:%u: %s", p->file, p->line, what);
+}
+
+static struct vm_settings *this_vm(const struct parser *p)
+{
+	return &p->out->vms[p->out->n_vms - 1];
+}
+
+/* Note a fault where it counts: the first of a section stays. */
+__attribute__((format(printf, 2, 3)))
+static void fault(struct parser *p, const char *fmt, ...)
+{
+	char **slot = p->scope == SCOPE_VM ? &this_vm(p)->fault : &p->out->fault;
+	va_list ap;
+
+	if (*slot || p->scope == SCOPE_REPEATED || p->scope == SCOPE_LOST)
+		return;
+	va_start(ap, fmt);
+	*slot = at_line(p, fmt, ap);
+	va_end(ap);
+}
+
+/* A fault that stops every VM, whatever the section. */
+__attribute__((format(printf, 2, 3)))
+static void fault_for_all(struct parser *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (p->out->fault)
+		return;
+	va_start(ap, fmt);
+	p->out->fault = at_line(p, fmt, ap);
+	va_end(ap);
+}
+
+__attribute__((format(printf, 2, 3)))
+static void lose_section(struct parser *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+
+	char *msg = at_line(p, fmt, ap);
+
+	va_end(ap);
+	p->scope = SCOPE_LOST;
+	if (p->out->lost)
+		strlist_take(&p->out->warnings, msg);
+	else
+		p->out->lost = msg;
+}
+
+static void forget_keys(struct parser *p)
+{
+	for (size_t i = 0; i < p->n_seen; i++)
+		free(p->seen[i].name);
+	free(take_ptr(p->seen));
+	p->n_seen = 0;
+}
+
+static struct vm_settings *find_vm(const struct settings *s, unsigned int vmid)
+{
+	for (size_t i = 0; i < s->n_vms; i++)
+		if (s->vms[i].vmid == vmid)
+			return &s->vms[i];
+	return NULL;
+}
+
+/* --- values --- */
+
+/* Split at commas, without the blanks around each item; -EINVAL if one is empty. */
+static int split_list(const char *value, struct strlist *items)
+{
+	for (const char *s = value; ; s++) {
+		s += strspn(s, BLANKS);
+
+		size_t len = strcspn(s, ",");
+		const char *comma = s + len;
+
+		while (len && strchr(BLANKS, s[len - 1]))
+			len--;
+		if (!len)
+			return -EINVAL;
+		strlist_take(items, xstrndup(s, len));
+		s = comma;
+		if (!*s)
+			return 0;
+	}
+}
+
+static void parse_gpus(struct parser *p, const char *value, struct bdf **gpus, size_t *n)
+{
+	AUTO_STRLIST struct strlist items = { 0 };
+	struct bdf b;
+
+	if (split_list(value, &items) < 0) {
+		fault(p, "'gpu': empty item in %s; write PCI addresses with one comma between them",
+		      QUOTED(value));
+		return;
+	}
+	for (size_t i = 0; i < items.n; i++) {
+		if (bdf_parse(items.s[i], &b) < 0) {
+			fault(p, "'gpu': %s is no PCI address; write it as '0000:3b:00.0'",
+			      QUOTED(items.s[i]));
+			return;
+		}
+		struct bdf *slot = GROW(*gpus, *n);
+		*slot = b;
+	}
+}
+
+static const char *const placements[] = {
+	[PLACEMENT_FIRST] = "first",
+	[PLACEMENT_SPREAD] = "spread",
+	[PLACEMENT_PACK] = "pack",
+};
+
+const char *placement_name(enum placement p)
+{
+	return placements[p];
+}
+
+static void parse_placement(struct parser *p, const char *value, enum placement *out, bool *has)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(placements); i++) {
+		if (!strcmp(value, placements[i])) {
+			*out = (enum placement)i;
+			*has = true;
+			return;
+		}
+	}
+	fault(p, "'placement': %s is none; write 'spread', 'pack' or 'first'", QUOTED(value));
+}
+
+static void parse_seconds(struct parser *p, const char *name, const char *value,
+			  unsigned int min, unsigned int max, unsigned int *out)
+{
+	unsigned long v;
+
+	if (parse_ulong(value, min, max, &v) < 0)
+		fault(p, "'%s': %s is out of place; write seconds from %u to %u",
+		      name, QUOTED(value), min, max);
+	else
+		*out = (unsigned int)v;
+}
+
+/* --- keys --- */
+
+/* 0 and *index, -ENOENT if name is no "hostpci<digits>" at all, -EINVAL for a number PVE does not have. */
+static int hostpci_index(const char *name, unsigned int *index)
+{
+	const char *digits = name + strlen("hostpci");
+	unsigned long v;
+
+	if (strncmp(name, "hostpci", strlen("hostpci")) || !*digits ||
+	    digits[strspn(digits, "0123456789")])
+		return -ENOENT;
+	if ((*digits == '0' && digits[1]) ||
+	    parse_ulong(digits, 0, SETTINGS_HOSTPCI_MAX - 1, &v) < 0)
+		return -EINVAL;
+	*index = (unsigned int)v;
+	return 0;
+}
+
+static const char *const vm_keys[] = { "gpu", "placement" };
+static const char *const defaults_keys[] = {
+	"gpu", "placement", "cleanup-wait", "start-grace", "lock-wait",
+};
+
+static bool is_among(const char *name, const char *const *keys, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(name, keys[i]))
+			return true;
+	return false;
+}
+
+/* The nearest key of this section; the caller frees it. NULL: none is near. */
+static char *near_key(const struct parser *p, const char *name)
+{
+	AUTO_STRLIST struct strlist known = { 0 };
+	bool vm = p->scope == SCOPE_VM;
+	const char *const *keys = vm ? vm_keys : defaults_keys;
+	size_t n = vm ? ARRAY_SIZE(vm_keys) : ARRAY_SIZE(defaults_keys);
+	size_t best = 3;
+	char *near = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		strlist_add(&known, keys[i]);
+	for (unsigned int i = 0; vm && i < SETTINGS_HOSTPCI_MAX; i++)
+		strlist_take(&known, xasprintf("hostpci%u", i));
+	for (size_t i = 0; i < known.n; i++) {
+		size_t d = names_distance(name, known.s[i], 2);
+
+		if (d < best) {
+			best = d;
+			near = known.s[i];
+		}
+	}
+	return near ? xstrdup(near) : NULL;
+}
+
+static void fault_unknown_key(struct parser *p, const char *name)
+{
+	AUTO_FREE char *near = near_key(p, name);
+	unsigned int index;
+
+	if (p->scope == SCOPE_VM && is_among(name, defaults_keys, ARRAY_SIZE(defaults_keys)))
+		fault(p, "'%s' is a key of [defaults]; move the line there", name);
+	else if (p->scope == SCOPE_DEFAULTS && hostpci_index(name, &index) != -ENOENT)
+		fault(p, "%s is a key of a VM; move the line to its section [vm <vmid>]",
+		      QUOTED(name));
+	else if (near)
+		fault(p, "%s is no key known to this version of pve-vgpu; did you mean '%s'?",
+		      QUOTED(name), near);
+	else
+		fault(p, "%s is no key known to this version of pve-vgpu; remove the line",
+		      QUOTED(name));
+}
+
+static bool is_repeated(struct parser *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_seen; i++) {
+		if (!strcmp(p->seen[i].name, name)) {
+			fault(p, "'%s' is there already, in line %u; remove one of the two",
+			      name, p->seen[i].line);
+			return true;
+		}
+	}
+	struct seen *new = GROW(p->seen, p->n_seen);
+
+	new->name = xstrdup(name);
+	new->line = p->line;
+	return false;
+}
+
+static void add_intent(struct vm_settings *vm, const struct vm_intent *intent)
+{
+	struct vm_intent *last = GROW(vm->intents, vm->n_intents);
+
+	for (; last > vm->intents && last[-1].index > intent->index; last--)
+		*last = last[-1];
+	*last = *intent;
+}
+
+static void parse_intent(struct parser *p, unsigned int index, const char *value)
+{
+	struct vm_intent intent = { .index = index, .line = p->line };
+
+	if (split_list(value, &intent.choices) < 0)
+		fault(p, "'hostpci%u': empty item in %s; write type names with one comma between them",
+		      index, QUOTED(value));
+	else if (intent.choices.n > SETTINGS_CHOICES_MAX)
+		fault(p, "'hostpci%u': %zu types; write at most %d",
+		      index, intent.choices.n, SETTINGS_CHOICES_MAX);
+	else {
+		add_intent(this_vm(p), &intent);
+		return;
+	}
+	strlist_free(&intent.choices);
+}
+
+static void vm_key(struct parser *p, const char *name, const char *value)
+{
+	struct vm_settings *vm = this_vm(p);
+	unsigned int index;
+	int rc = hostpci_index(name, &index);
+
+	if (rc == -EINVAL)
+		fault(p, "%s: there are only hostpci0 to hostpci%d; name the line of the VM's configuration that is meant",
+		      QUOTED(name), SETTINGS_HOSTPCI_MAX - 1);
+	else if (rc == 0)
+		parse_intent(p, index, value);
+	else if (!strcmp(name, "gpu"))
+		parse_gpus(p, value, &vm->gpus, &vm->n_gpus);
+	else if (!strcmp(name, "placement"))
+		parse_placement(p, value, &vm->placement, &vm->has_placement);
+	else
+		fault_unknown_key(p, name);
+}
+
+static void defaults_key(struct parser *p, const char *name, const char *value)
+{
+	struct settings *s = p->out;
+
+	if (!strcmp(name, "gpu"))
+		parse_gpus(p, value, &s->gpus, &s->n_gpus);
+	else if (!strcmp(name, "placement"))
+		parse_placement(p, value, &s->placement, &s->has_placement);
+	else if (!strcmp(name, "cleanup-wait"))
+		parse_seconds(p, name, value, 0, 60, &s->cleanup_wait_s);
+	else if (!strcmp(name, "start-grace"))
+		parse_seconds(p, name, value, 0, 3600, &s->start_grace_s);
+	else if (!strcmp(name, "lock-wait"))
+		parse_seconds(p, name, value, 1, 600, &s->lock_wait_s);
+	else
+		fault_unknown_key(p, name);
+}
+
+/* inih calls this for the line that next_line() has just handed over. */
+static int on_key(void *user, const char *section, const char *name, const char *value)
+{
+	struct parser *p = user;
+
+	(void)section;
+	if (is_repeated(p, name))
+		return 1;
+	if (p->scope == SCOPE_VM)
+		vm_key(p, name, value);
+	else
+		defaults_key(p, name, value);
+	return 1;
+}
+
+/* --- lines --- */
+
+static void begin_defaults(struct parser *p)
+{
+	p->scope = SCOPE_DEFAULTS;
+	if (!p->defaults_line) {
+		p->defaults_line = p->line;
+		return;
+	}
+	fault(p, "section [defaults] is there already, in line %u; put the lines of both into one",
+	      p->defaults_line);
+	p->scope = SCOPE_REPEATED;
+}
+
+static void begin_vm(struct parser *p, unsigned int vmid)
+{
+	struct vm_settings *vm = find_vm(p->out, vmid);
+
+	if (vm) {
+		if (!vm->fault)
+			vm->fault = xasprintf("%s:%u: section [vm %u] is there already, in line %u; put the lines of both into one",
+					      p->file, p->line, vmid, vm->line);
+		p->scope = SCOPE_REPEATED;
+		return;
+	}
+	vm = GROW(p->out->vms, p->out->n_vms);
+	vm->vmid = vmid;
+	vm->line = p->line;
+	p->scope = SCOPE_VM;
+}
+
+/* Control characters but tabs, and a byte order mark: what no line may have. */
+static const char *bad_character(const char *line, char buf[static 8])
+{
+	if (strstr(line, BOM))
+		return "a byte order mark";
+	for (const char *s = line; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if ((c < ' ' && c != '\t') || c == 0x7f) {
+			snprintf(buf, 8, "\\x%02x", c);
+			return buf;
+		}
+	}
+	return NULL;
+}
+
+/* Whether nothing but blanks and an inline comment is left of a line. */
+static bool is_tail(const char *s)
+{
+	size_t blanks = strspn(s, BLANKS);
+
+	return !s[blanks] || (blanks && s[blanks] == ';');
+}
+
+/* Read a header; false if it is none that can be read, and the section is lost. */
+static bool header(struct parser *p, const char *line)
+{
+	char buf[8];
+	const char *bad = bad_character(line, buf);
+	const char *close = strchr(line, ']');
+	AUTO_FREE char *name = *line == '[' && close ?
+		xstrndup(line + 1, (size_t)(close - line - 1)) : NULL;
+	unsigned int vmid;
+
+	forget_keys(p);
+	if (bad)
+		lose_section(p, "%s in a section header; remove it: what follows is not read", bad);
+	else if (!name || !is_tail(close + 1) ||
+		 (strcmp(name, "defaults") && (strncmp(name, "vm", 2) || !strchr(BLANKS, name[2]))))
+		lose_section(p, "%s is no section; write '[defaults]' or '[vm <vmid>]': what follows is not read",
+			     QUOTED(line));
+	else if (!strcmp(name, "defaults"))
+		begin_defaults(p);
+	else if (parse_vmid(name + 2 + strspn(name + 2, BLANKS), &vmid) < 0)
+		lose_section(p, "%s names no VM; a vmid is a number from 100 to 999999999: what follows is not read",
+			     QUOTED(line));
+	else
+		begin_vm(p, vmid);
+	return p->scope != SCOPE_LOST;
+}
+
+/*
+ * Whether a line was meant as a header. It is enough that it looks like one:
+ * taken for anything else, what follows would go to the section before it.
+ */
+static bool is_header(const char *line)
+{
+	const char *word = line + strspn(line, BLANKS);
+	size_t name = strcspn(line, "=");
+
+	if (strcspn(line, "[]") < name)
+		return true;
+	return !line[name] && (!strncasecmp(word, "vm", 2) || !strncasecmp(word, "default", 7));
+}
+
+static bool is_comment(const char *line)
+{
+	line += strspn(line, BLANKS);
+	return !*line || *line == ';' || *line == '#';
+}
+
+/* As inih does it: up to one of chars, or a ';' behind a blank, or the end. */
+static size_t span(const char *s, const char *chars)
+{
+	size_t n = 0;
+
+	for (; s[n] && !strchr(chars, s[n]); n++)
+		if (n && s[n] == ';' && strchr(BLANKS, s[n - 1]))
+			break;
+	return n;
+}
+
+static const char *value_fault(const char *value)
+{
+	size_t len = span(value, "");
+	size_t blanks = strspn(value, BLANKS);
+
+	if (blanks >= len)
+		return "no value";
+	for (size_t i = blanks; i < len; i++)
+		if (value[i] == '#' && (i == blanks || strchr(BLANKS, value[i - 1])))
+			return "'#' behind a value begins no comment";
+	return NULL;
+}
+
+/* Whether inih would make of this line what it says. */
+static bool key_line(struct parser *p, const char *line, size_t max)
+{
+	size_t name = span(line, "=:");
+	const char *bad;
+
+	if (strlen(line) > max)
+		fault(p, "the line has %zu characters and at most %zu are read; shorten it, a comment can have its own line",
+		      strlen(line), max);
+	else if (*line == ' ' || *line == '\t')
+		fault(p, "the line is indented; begin it without blanks");
+	else if (line[name] == ':')
+		fault(p, "':' behind %s; write 'name = value'",
+		      quote_into((char[QUOTE_LEN]){ 0 }, line, name));
+	else if (line[name] != '=')
+		fault(p, "%s has no '='; write 'name = value'", QUOTED(line));
+	else if (name == 0)
+		fault(p, "%s has no name; write 'name = value'", QUOTED(line));
+	else if ((bad = value_fault(line + name + 1)))
+		fault(p, "%s: %s; write 'name = value' or 'name = value ; comment'",
+		      QUOTED(line), bad);
+	else
+		return true;
+	return false;
+}
+
+/* Check one line; true if inih is to see it. */
+static bool check_line(struct parser *p, const char *line, size_t max)
+{
+	char buf[8];
+	const char *bad;
+
+	if (!is_comment(line) && is_header(line))
+		return header(p, line) && strlen(line) <= max;
+	if (p->scope == SCOPE_LOST || p->scope == SCOPE_REPEATED)
+		return false;
+	bad = bad_character(line, buf);
+	if (bad) {
+		fault(p, "%s in the line; remove it", bad);
+		return false;
+	}
+	if (is_comment(line))
+		return false;
+	if (p->scope == SCOPE_NONE) {
+		fault(p, "%s stands before any section; put '[defaults]' or '[vm <vmid>]' above it",
+		      QUOTED(line));
+		return false;
+	}
+	return key_line(p, line, max);
+}
+
+/* Cut the next line off the text, without its end; the caller frees it. */
+static char *cut_line(struct parser *p)
+{
+	const char *start = p->next;
+	const char *nl = memchr(start, '\n', (size_t)(p->end - start));
+	size_t len = (size_t)((nl ? nl : p->end) - start);
+
+	p->next = nl ? nl + 1 : p->end;
+	p->line++;
+	if (memchr(start, '\0', len)) {
+		fault_for_all(p, "NUL byte in the line; write the file anew");
+		p->scope = SCOPE_LOST;
+		return xstrdup("");
+	}
+	if (len && start[len - 1] == '\r')
+		len--;
+	return xstrndup(start, len);
+}
+
+/*
+ * fgets() for inih. Each line ends in a newline and is shorter than num, for
+ * versions of inih differ in what they do where one does not.
+ */
+static char *next_line(char *buf, int num, void *stream)
+{
+	struct parser *p = stream;
+	size_t max = (size_t)num - 3;
+
+	if (p->next == p->end)
+		return NULL;
+	if (max > SETTINGS_LINE_MAX)
+		max = SETTINGS_LINE_MAX;
+
+	AUTO_FREE char *line = cut_line(p);
+	bool take = check_line(p, line, max);
+
+	snprintf(buf, (size_t)num, "%s\n", take ? line : "");
+	return buf;
+}
+
+/* --- the whole --- */
+
+static void inherit(const struct settings *s, struct vm_settings *vm)
+{
+	if (!vm->has_placement) {
+		vm->placement = s->placement;
+		vm->has_placement = s->has_placement;
+	}
+	if (vm->n_gpus || !s->n_gpus)
+		return;
+	for (size_t i = 0; i < s->n_gpus; i++) {
+		struct bdf *slot = GROW(vm->gpus, vm->n_gpus);
+		*slot = s->gpus[i];
+	}
+}
+
+void settings_parse(const char *text, size_t len, const char *file, struct settings *out)
+{
+	struct parser p = { .out = out, .file = file, .next = text, .end = text + len };
+
+	*out = (struct settings){
+		.cleanup_wait_s = 3,
+		.start_grace_s = 300,
+		.lock_wait_s = 60,
+	};
+	if (len >= strlen(BOM) && !memcmp(text, BOM, strlen(BOM)))
+		p.next += strlen(BOM);
+
+	int rc = ini_parse_stream(next_line, &p, on_key, &p);
+
+	if (rc != 0 && !out->fault)
+		out->fault = rc > 0 ? xasprintf("%s:%d: the line cannot be read", file, rc) :
+				      xasprintf("%s: out of memory", file);
+	forget_keys(&p);
+	for (size_t i = 0; i < out->n_vms; i++)
+		inherit(out, &out->vms[i]);
+}
+
+int settings_vm(const struct settings *s, unsigned int vmid,
+		const struct vm_settings **out, struct err *e)
+{
+	const struct vm_settings *vm = find_vm(s, vmid);
+	const char *why = s->fault ? s->fault : vm ? vm->fault : s->lost;
+
+	if (why)
+		return fail(e, -EINVAL, "%s", why);
+	*out = vm && vm->n_intents ? vm : NULL;
+	return 0;
+}
+
+void settings_warnings_for(const struct settings *s, unsigned int vmid, struct strlist *out)
+{
+	if (s->fault && !vmid)
+		strlist_add(out, s->fault);
+	if (s->lost && (!vmid || find_vm(s, vmid)))
+		strlist_add(out, s->lost);
+	for (size_t i = 0; i < s->n_vms; i++)
+		if (s->vms[i].fault && s->vms[i].vmid != vmid)
+			strlist_add(out, s->vms[i].fault);
+	for (size_t i = 0; i < s->warnings.n; i++)
+		strlist_add(out, s->warnings.s[i]);
+}
+
+bool settings_has_intent(const struct settings *s, unsigned int vmid, unsigned int index)
+{
+	const struct vm_settings *vm = find_vm(s, vmid);
+
+	for (size_t i = 0; vm && i < vm->n_intents; i++)
+		if (vm->intents[i].index == index)
+			return true;
+	return false;
+}
+
+static void vm_settings_free(struct vm_settings *vm)
+{
+	for (size_t i = 0; i < vm->n_intents; i++)
+		strlist_free(&vm->intents[i].choices);
+	free(vm->intents);
+	free(vm->gpus);
+	free(vm->fault);
+}
+
+void settings_free(struct settings *s)
+{
+	for (size_t i = 0; i < s->n_vms; i++)
+		vm_settings_free(&s->vms[i]);
+	free(s->vms);
+	free(s->gpus);
+	free(s->fault);
+	free(s->lost);
+	strlist_free(&s->warnings);
+	*s = (struct settings){ 0 };
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The settings of the cluster, /etc/pve/pve-vgpu.conf: text in, struct out.
+ *
+ *   [defaults]
+ *   gpu = 0000:3b:00.0, 0000:5e:00.0	; GPUs a VM may use, in no order
+ *   placement = spread			; spread, pack or first
+ *   cleanup-wait = 3			; seconds, 0 to 60
+ *   start-grace = 300			; seconds, 0 to 3600
+ *   lock-wait = 60			; seconds, 1 to 600
+ *
+ *   [vm 100]
+ *   hostpci0 = A40-24A, A40-12A	; type names in order of choice
+ *   gpu = 0000:3b:00.0
+ *   placement = pack
+ *
+ * What stands in a [vm] section wins over [defaults]. The lines are INI as inih
+ * reads it, minus what inih leaves to chance. Refused, with file and line:
+ * indented lines; control characters, but for tabs and a CR at the end of a
+ * line; ':' for '='; empty names and values; '#' behind a value (';' with a
+ * blank before it begins a comment there); key lines longer than
+ * SETTINGS_LINE_MAX; a key or a section that comes twice; a byte order mark
+ * anywhere but at the start; every key that is not known.
+ *
+ * Faults do not stop the reading. Whom they concern:
+ *   the VM's own section		this VM does not start; a warning for others
+ *   [defaults], before any section	no VM starts
+ *   a NUL byte anywhere		no VM starts
+ *   a section header that cannot be read (what follows it is passed over up
+ *   to the next good header)		VMs with no section of their own do not
+ *					start, for it may be theirs; a warning for the rest
+ */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bdf.h"
+#include "err.h"
+#include "strlist.h"
+
+#define SETTINGS_LINE_MAX	197	/* inih's INI_MAX_LINE less CR, LF and NUL (ini.h) */
+#define SETTINGS_CHOICES_MAX	64
+#define SETTINGS_HOSTPCI_MAX	16	/* hostpci0 to hostpci15: qemu-server src/PVE/QemuServer/PCI.pm */
+
+enum placement {
+	PLACEMENT_FIRST,	/* the first parent with room; also what holds where nothing is said */
+	PLACEMENT_SPREAD,	/* the GPU with the most room left */
+	PLACEMENT_PACK,		/* the GPU with the least room that still fits */
+};
+
+struct vm_intent {
+	unsigned int index;		/* N of hostpci<N> */
+	struct strlist choices;		/* type names as written, in order of choice; never empty */
+	unsigned int line;
+};
+
+struct vm_settings {
+	unsigned int vmid;
+	unsigned int line;		/* of the section's header */
+	struct vm_intent *intents;	/* by ascending index */
+	size_t n_intents;
+	struct bdf *gpus;		/* the VM's own, else those of [defaults]; none: any GPU */
+	size_t n_gpus;
+	enum placement placement;	/* the VM's own, else that of [defaults] */
+	bool has_placement;		/* one of the two says it */
+	char *fault;			/* first fault of this section, a finished line, or NULL */
+};
+
+struct settings {
+	unsigned int cleanup_wait_s;
+	unsigned int start_grace_s;
+	unsigned int lock_wait_s;
+	struct bdf *gpus;		/* of [defaults] */
+	size_t n_gpus;
+	enum placement placement;	/* of [defaults] */
+	bool has_placement;
+	struct vm_settings *vms;	/* in the order of the file */
+	size_t n_vms;
+	char *fault;			/* first fault that stops every VM, or NULL */
+	char *lost;			/* first section header that cannot be read, or NULL */
+	struct strlist warnings;	/* finished lines that concern everybody */
+};
+
+/*
+ * Read text of len bytes. Always fills *out, with the built-in values where the
+ * text says nothing; len == 0 gives those alone. file is the name for messages
+ * ("/etc/pve/pve-vgpu.conf"). Release with settings_free().
+ */
+void settings_parse(const char *text, size_t len, const char *file, struct settings *out);
+
+/*
+ * What holds for one VM. Returns 0 and *out, borrowed from s, or NULL if the
+ * VM has no section or its section no hostpci<N>; or -EINVAL with the fault
+ * that stops this VM.
+ */
+int settings_vm(const struct settings *s, unsigned int vmid,
+		const struct vm_settings **out, struct err *e);
+
+/* Append what settings_vm() lets pass for this VM; vmid 0 takes every VM's faults. */
+void settings_warnings_for(const struct settings *s, unsigned int vmid, struct strlist *out);
+
+/* Whether hostpci<index> of this VM was read without a fault in its line. */
+bool settings_has_intent(const struct settings *s, unsigned int vmid, unsigned int index);
+
+/* "first", "spread", "pack" */
+const char *placement_name(enum placement p);
+
+void settings_free(struct settings *s);
+
+#define AUTO_SETTINGS __attribute__((cleanup(settings_free)))
+
+#endif
