@@ -67,6 +67,16 @@ void err_hint(struct err *e, const char *fmt, ...)
 	va_end(ap);
 }
 
+int err_move(struct err *to, struct err *from, int rc)
+{
+	if (to) {
+		err_clear(to);
+		to->msg = take_ptr(from->msg);
+		to->hint = take_ptr(from->hint);
+	}
+	return rc;
+}
+
 void err_clear(struct err *e)
 {
 	if (!e)

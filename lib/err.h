@@ -30,6 +30,9 @@ int fail_in(struct err *e, int rc, const char *fmt, ...)
 void err_hint(struct err *e, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Hand a failure on: to takes from's message and hint. Returns rc. */
+int err_move(struct err *to, struct err *from, int rc);
+
 /* Forget the failure and free what it held; e can be used again. */
 void err_clear(struct err *e);
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "attach.h"
+
+#include <string.h>
+
+#include "cleanup.h"
+#include "root.h"
+#include "xalloc.h"
+
+int attach_args_uuids(const struct vmconf *conf,
+		      int (*found)(void *arg, unsigned int vmid, unsigned int index),
+		      void *arg)
+{
+	/* sysfsdev=/sys/bus/mdev/devices/<uuid>, or /sys/bus/pci/devices/<bdf>/<uuid>. */
+	static const char option[] = "sysfsdev=";
+
+	for (const char *s = conf->args; s && (s = strstr(s, option)); s++) {
+		size_t len = strcspn(s, ", \t\"'");
+		AUTO_FREE char *path = xstrndup(s, len);
+		unsigned int vmid, index;
+
+		if (vgpu_pve_uuid_parse(path_base(path), &vmid, &index)) {
+			int rc = found(arg, vmid, index);
+
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+struct pair {
+	unsigned int vmid, index;
+};
+
+static int is_pair(void *arg, unsigned int vmid, unsigned int index)
+{
+	const struct pair *p = arg;
+
+	return p->vmid == vmid && p->index == index;
+}
+
+enum attach attach_kind(const struct vmconf *conf, unsigned int vmid, unsigned int index)
+{
+	const struct hostpci *h = index < VMCONF_HOSTPCI_MAX ? &conf->hostpci[index] : NULL;
+	struct pair p = { vmid, index };
+
+	if (h && h->present) {
+		if (h->bad || !h->mdev)
+			return ATTACH_CONFLICT;
+		if (h->mapping)
+			return ATTACH_MAPPING;
+		return h->has_addr ? ATTACH_ADDRESS : ATTACH_CONFLICT;
+	}
+	return attach_args_uuids(conf, is_pair, &p) ? ATTACH_ARGS : ATTACH_NONE;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "pci_tree.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "parse.h"
+#include "xalloc.h"
+
+void bdf_list_free(struct bdf_list *l)
+{
+	free(take_ptr(l->b));
+	l->n = 0;
+}
+
+void bdf_list_add(struct bdf_list *l, const struct bdf *b)
+{
+	struct bdf *slot = GROW(l->b, l->n);
+
+	*slot = *b;
+}
+
+bool bdf_list_has(const struct bdf_list *l, const struct bdf *b)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (bdf_eq(&l->b[i], b))
+			return true;
+	return false;
+}
+
+static int cmp(const void *a, const void *b)
+{
+	return bdf_cmp(a, b);
+}
+
+void bdf_list_sort(struct bdf_list *l)
+{
+	if (l->n)
+		qsort(l->b, l->n, sizeof(*l->b), cmp);
+}
+
+int pci_list(const struct root *r, const char *path, struct bdf_list *out, struct err *e)
+{
+	AUTO_STRLIST struct strlist names = { 0 };
+	struct err why = { 0 };
+	int rc = root_list(r, path, &names, &why);
+
+	if (rc < 0 && rc != -ENOENT) {
+		rc = fail(e, rc, "%s", why.msg);
+		err_clear(&why);
+		return rc;
+	}
+	err_clear(&why);
+	for (size_t i = 0; i < names.n; i++) {
+		struct bdf b;
+
+		if (bdf_parse(names.s[i], &b) == 0)
+			bdf_list_add(out, &b);
+	}
+	bdf_list_sort(out);
+	return 0;
+}
+
+int pci_physfn(const struct root *r, const struct bdf *fn, struct bdf *pf)
+{
+	AUTO_FREE char *path = xasprintf("sys/bus/pci/devices/%s/physfn", BDF_STR(fn));
+	AUTO_FREE char *target = NULL;
+	int rc = root_readlink(r, path, &target, NULL);
+
+	return rc < 0 ? rc : bdf_parse(path_base(target), pf);
+}
+
+struct numbered_vf {
+	unsigned long number;
+	struct bdf addr;
+};
+
+static int by_number(const void *a, const void *b)
+{
+	unsigned long x = ((const struct numbered_vf *)a)->number;
+	unsigned long y = ((const struct numbered_vf *)b)->number;
+
+	return x < y ? -1 : x > y;
+}
+
+/* One listing, then one link for each VF relative to the open directory. */
+static int read_virtfns(int pf_fd, struct numbered_vf **vfs, size_t *n)
+{
+	static const char prefix[] = "virtfn";
+	int list_fd = openat(pf_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_DIR DIR *d = list_fd < 0 ? NULL : fdopendir(list_fd);
+	struct dirent *entry;
+
+	if (!d)
+		return -errno;
+	while ((entry = readdir(d))) {
+		AUTO_FREE char *target = NULL;
+		struct numbered_vf vf;
+
+		if (strncmp(entry->d_name, prefix, sizeof(prefix) - 1) ||
+		    parse_ulong(entry->d_name + sizeof(prefix) - 1, 0, ULONG_MAX, &vf.number) < 0)
+			continue;
+		/* Gone between listing and reading: the VFs are being taken down. */
+		if (readlink_in(pf_fd, entry->d_name, &target) < 0 ||
+		    bdf_parse(path_base(target), &vf.addr) < 0)
+			continue;
+
+		struct numbered_vf *slot = GROW(*vfs, *n);
+
+		*slot = vf;
+	}
+	return 0;
+}
+
+int pci_virtfns(const struct root *r, const struct bdf *pf, struct bdf_list *out, struct err *e)
+{
+	AUTO_FREE char *path = xasprintf("sys/bus/pci/devices/%s", BDF_STR(pf));
+	AUTO_FD int fd = root_openat(r, path, O_RDONLY | O_DIRECTORY, 0);
+	AUTO_FREE struct numbered_vf *vfs = NULL;
+	size_t n = 0;
+	int rc = fd < 0 ? fd : read_virtfns(fd, &vfs, &n);
+
+	if (rc < 0)
+		return fail_errno(e, -rc, "list '/%s'", path);
+	if (n)
+		qsort(vfs, n, sizeof(*vfs), by_number);
+	for (size_t i = 0; i < n; i++)
+		bdf_list_add(out, &vfs[i].addr);
+	return 0;
+}

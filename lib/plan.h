@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * Placement: inventory and intent in, ordered candidates out, with the reason
+ * against every GPU that is none. Opens nothing, prints nothing; what
+ * `pve-vgpu plan` shows is what a start does.
+ */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "inventory.h"
+#include "settings.h"
+
+/* One vGPU that somebody is to get. All borrowed. */
+struct want {
+	unsigned int vmid;			/* 0: for no VM */
+	unsigned int index;			/* of hostpci<index> */
+	const struct vgpu_type **choices;	/* in order */
+	size_t nchoices;
+	bool pinned;				/* on this parent and no other */
+	struct bdf parent;
+	const struct bdf *gpus;			/* on these GPUs alone; ngpus 0: on any */
+	size_t ngpus;
+	enum placement placement;
+};
+
+/* What a driver has turned down while we tried. */
+struct refusal {
+	struct bdf gpu, parent;
+	bool whole_gpu;				/* the type has no place on the GPU at all */
+	const struct vgpu_type *type;
+	char *why;				/* owned */
+};
+
+struct refusal_list {
+	struct refusal *r;
+	size_t n;
+};
+
+void refusal_add(struct refusal_list *l, const struct bdf *gpu, const struct bdf *parent,
+		 bool whole_gpu, const struct vgpu_type *type, const char *why);
+void refusal_list_free(struct refusal_list *l);
+#define AUTO_REFUSALS __attribute__((cleanup(refusal_list_free)))
+
+struct candidate {
+	const struct vgpu_type *type;
+	const struct gpu *gpu;
+	struct bdf parent;
+	unsigned int room;			/* how many more fit there, by the rules */
+};
+
+/* Why a GPU is out for a type. */
+struct plan_out {
+	const struct vgpu_type *type;
+	const struct gpu *gpu;
+	char *why;				/* owned */
+};
+
+struct plan {
+	struct candidate *candidates;		/* best first, one for each GPU and choice */
+	size_t ncandidates;
+	struct plan_out *outs;
+	size_t nouts;
+};
+
+/* Fill *out; no candidate is no failure. Release with plan_free(). */
+void plan_want(const struct inventory *inv, const struct want *w,
+	       const struct refusal_list *refused, struct plan *out);
+void plan_free(struct plan *p);
+#define AUTO_PLAN __attribute__((cleanup(plan_free)))
+
+/*
+ * The reasons against all GPUs as text, one line a reason, GPUs with the same
+ * reason together. The caller frees it.
+ */
+char *plan_reasons(const struct plan *p, const char *indent);
+
+/* The vGPU that a candidate would become. Release with vgpu_clear(). */
+void plan_vgpu(const struct candidate *c, const struct want *w, struct vgpu *out);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "reservation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "lock.h"
+#include "parse.h"
+#include "vmproc.h"
+#include "xalloc.h"
+
+#define DIR_PATH	"run/qemu-server"
+#define FILE_PATH	DIR_PATH "/pci-id-reservations"
+#define LOCK_PATH	FILE_PATH ".lock"
+#define LOCK_MS		5000	/* as long as PVE itself waits for it */
+
+static int parse_line(char *line, struct reservation *res)
+{
+	char *save = NULL;
+	char *dev = strtok_r(line, " ", &save), *vmid = strtok_r(NULL, " ", &save);
+	char *until = strtok_r(NULL, " ", &save);
+	unsigned long v, num;
+
+	if (!until || strtok_r(NULL, " ", &save) || bdf_parse(dev, &res->dev) < 0 ||
+	    parse_ulong(vmid, 1, 999999999, &v) < 0)
+		return -EINVAL;
+	if (!strncmp(until, "time:", 5) && parse_ulong(until + 5, 0, LONG_MAX, &num) == 0)
+		res->time = (int64_t)num;
+	else if (!strncmp(until, "pid:", 4) && parse_ulong(until + 4, 0, INT_MAX, &num) == 0)
+		res->pid = (pid_t)num;
+	else
+		return -EINVAL;
+	res->vmid = (unsigned int)v;
+	return 0;
+}
+
+void reservation_parse(const char *text, struct reservation_list *l)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		struct reservation res = { 0 };
+		AUTO_FREE char *copy = xstrndup(text, len);
+
+		if (parse_line(copy, &res) < 0)
+			res = (struct reservation){ 0 };
+		if (len) {
+			struct reservation *slot = GROW(l->r, l->n);
+
+			*slot = res;
+			slot->line = xstrndup(text, len);
+		}
+		text += len + (text[len] == '\n');
+	}
+}
+
+char *reservation_print(const struct reservation_list *l)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = xmemstream(&text, &len);
+
+	for (size_t i = 0; i < l->n; i++)
+		fprintf(f, "%s\n", l->r[i].line);
+	fclose(f);
+	return text;
+}
+
+void reservation_list_free(struct reservation_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->r[i].line);
+	free(take_ptr(l->r));
+	l->n = 0;
+}
+
+int reservation_read(const struct root *r, struct reservation_list *l, struct err *e)
+{
+	AUTO_FREE char *text = NULL;
+	AUTO_ERR struct err why = { 0 };
+	size_t len;
+	int rc = root_read(r, FILE_PATH, &text, &len, &why);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return fail(e, rc, "%s", why.msg);
+	reservation_parse(text, l);
+	return 0;
+}
+
+/* Take out the lines of devs: those of vmid alone, or with vmid 0 whosoever. */
+static void drop_lines(struct reservation_list *l, const struct bdf *devs, size_t n,
+		       unsigned int vmid)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		bool ours = false;
+
+		for (size_t k = 0; k < n && l->r[i].vmid; k++)
+			ours |= bdf_eq(&l->r[i].dev, &devs[k]) && (!vmid || l->r[i].vmid == vmid);
+		if (ours)
+			free(l->r[i].line);
+		else
+			l->r[kept++] = l->r[i];
+	}
+	/* Capacity follows from n: a list that was cut may be printed, never grown. */
+	l->n = kept;
+}
+
+static char *new_lines(const struct bdf *devs, size_t n, unsigned int vmid, int64_t until,
+		       pid_t pid)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = xmemstream(&text, &len);
+
+	for (size_t i = 0; i < n; i++) {
+		if (pid)
+			fprintf(f, "%s %u pid:%d\n", BDF_STR(&devs[i]), vmid, (int)pid);
+		else
+			fprintf(f, "%s %u time:%lld\n", BDF_STR(&devs[i]), vmid, (long long)until);
+	}
+	fclose(f);
+	return text;
+}
+
+bool reservation_holds(const struct root *r, const struct reservation *res)
+{
+	if (!res->vmid)
+		return false;
+	if (res->pid)
+		return vm_qemu_pid(r, res->vmid) == res->pid;
+	return res->time > clock_epoch();
+}
+
+static int check_free(const struct root *r, const struct reservation_list *l,
+		      const struct bdf *devs, size_t n, unsigned int vmid, struct err *e)
+{
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = 0; k < n; k++)
+			if (bdf_eq(&l->r[i].dev, &devs[k]) && l->r[i].vmid != vmid &&
+			    reservation_holds(r, &l->r[i]))
+				return fail(e, -EBUSY, "PVE has reserved %s for vm %u",
+					    BDF_STR(&devs[k]), l->r[i].vmid);
+	return 0;
+}
+
+/* Replace the lines of devs by add; without add, those of vmid alone go. */
+static int change(const struct root *r, const struct bdf *devs, size_t n, unsigned int vmid,
+		  const char *add, struct err *e)
+{
+	AUTO_RESERVATIONS struct reservation_list l = { 0 };
+	/* qemu-server makes the directory itself; at the first start after boot we may be earlier. */
+	int rc = root_mkdir(r, DIR_PATH, e);
+
+	if (rc < 0)
+		return rc;
+
+	AUTO_FD int fd = root_openat(r, LOCK_PATH, O_RDWR | O_CREAT | O_APPEND, 0644);
+
+	if (fd < 0)
+		return fail_errno(e, -fd, "open PVE's lock '/%s'", LOCK_PATH);
+	rc = lock_wait(fd, clock_ms() + LOCK_MS);
+	if (rc < 0) {
+		fail_errno(e, -rc, "take PVE's lock '/%s'", LOCK_PATH);
+		err_hint(e, "another VM is starting or stopping; try again");
+		return rc;
+	}
+	rc = reservation_read(r, &l, e);
+	if (rc == 0 && add)
+		rc = check_free(r, &l, devs, n, vmid, e);
+	if (rc < 0)
+		return rc;
+	drop_lines(&l, devs, n, add ? 0 : vmid);
+
+	AUTO_FREE char *kept = reservation_print(&l);
+	AUTO_FREE char *text = xasprintf("%s%s", kept, add ? add : "");
+
+	return root_replace(r, FILE_PATH, text, 0644, e);
+}
+
+int reservation_set(const struct root *r, const struct bdf *devs, size_t n, unsigned int vmid,
+		    int64_t until, pid_t pid, struct err *e)
+{
+	AUTO_FREE char *add = new_lines(devs, n, vmid, until, pid);
+
+	return n ? change(r, devs, n, vmid, add, e) : 0;
+}
+
+int reservation_drop(const struct root *r, const struct bdf *devs, size_t n,
+		     unsigned int vmid, struct err *e)
+{
+	return n ? change(r, devs, n, vmid, NULL, e) : 0;
+}

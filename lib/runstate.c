@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "runstate.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cleanup.h"
+#include "json_util.h"
+#include "parse.h"
+#include "rundir.h"
+#include "xalloc.h"
+
+#define STANDALONE_DIR	RUN_DIR "/standalone"
+#define VERSION		1
+
+static const char *const phase_names[] = {
+	[RUN_CLAIMED] = "claimed",
+	[RUN_CREATED] = "created",
+	[RUN_RUNNING] = "running",
+};
+
+void runstate_free(struct runstate *s)
+{
+	for (size_t i = 0; i < s->nvgpus; i++)
+		vgpu_clear(&s->vgpus[i]);
+	free(take_ptr(s->vgpus));
+	s->nvgpus = 0;
+}
+
+void runstate_add(struct runstate *s, const struct vgpu *v)
+{
+	struct vgpu *new = GROW(s->vgpus, s->nvgpus);
+
+	vgpu_copy(new, v);
+	if (!s->vmid)
+		snprintf(s->id, sizeof(s->id), "%s", *v->uuid ? v->uuid : BDF_STR(&v->parent));
+}
+
+struct vgpu *runstate_index(const struct runstate *s, unsigned int index)
+{
+	for (size_t i = 0; i < s->nvgpus; i++)
+		if (s->vgpus[i].index == index)
+			return &s->vgpus[i];
+	return NULL;
+}
+
+/* The array keeps its room: capacity follows from n, and a smaller n asks for less. */
+void runstate_drop(struct runstate *s, size_t i)
+{
+	struct vgpu *kept = NULL;
+	size_t n = 0;
+
+	for (size_t k = 0; k < s->nvgpus; k++) {
+		if (k == i) {
+			vgpu_clear(&s->vgpus[k]);
+			continue;
+		}
+		struct vgpu *slot = GROW(kept, n);
+
+		*slot = s->vgpus[k];
+	}
+	free(s->vgpus);
+	s->vgpus = kept;
+	s->nvgpus = n;
+}
+
+static char *state_path(const struct runstate *s)
+{
+	if (s->vmid)
+		return xasprintf(RUN_DIR "/%u.json", s->vmid);
+	return xasprintf(STANDALONE_DIR "/%s.json", s->id);
+}
+
+static struct json_object *vgpu_json(const struct vgpu *v)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_num(o, "index", v->index);
+	json_add_str(o, "framework", framework_name(v->framework));
+	json_add_str(o, "gpu", BDF_STR(&v->gpu));
+	json_add_str(o, "parent", BDF_STR(&v->parent));
+	json_add_str(o, "type", v->type);
+	json_add_str(o, "name", v->name);
+	json_add_known(o, "framebuffer_mib", v->framebuffer_mib);
+	json_add_str(o, "uuid", *v->uuid ? v->uuid : NULL);
+	json_add_flag(o, "created", v->exists);
+	return o;
+}
+
+int runstate_write(const struct root *r, const struct runstate *s, struct err *e)
+{
+	if (!s->vmid && !*s->id)
+		return 0;
+
+	AUTO_FREE char *path = state_path(s);
+
+	if (!s->nvgpus)
+		return root_unlink(r, path, e);
+
+	AUTO_JSON struct json_object *top = json_object_new_object();
+	struct json_object *vgpus = json_object_new_array();
+
+	json_add_num(top, "version", VERSION);
+	json_add_known(top, "vmid", s->vmid);
+	json_add_str(top, "phase", phase_names[s->phase]);
+	json_add_num(top, "claimed_ms", (uint64_t)s->claimed_ms);
+	json_add_known(top, "qemu", (uint64_t)s->qemu);
+	json_add_flag(top, "attached", s->attached);
+	for (size_t i = 0; i < s->nvgpus; i++)
+		json_object_array_add(vgpus, vgpu_json(&s->vgpus[i]));
+	json_object_object_add(top, "vgpus", vgpus);
+
+	AUTO_FREE char *text = json_print(top);
+	int rc = rundir_make(r, s->vmid ? RUN_DIR : STANDALONE_DIR, e);
+
+	if (rc == 0)
+		rc = root_replace(r, path, text, 0644, e);
+	if (rc < 0)
+		err_hint(e, "see that /run is mounted, writable and not full (df /run)");
+	return rc;
+}
+
+static int read_vgpu(struct json_object *o, struct vgpu *v)
+{
+	const char *framework = json_str(o, "framework"), *gpu = json_str(o, "gpu");
+	const char *parent = json_str(o, "parent"), *type = json_str(o, "type");
+	const char *uuid = json_str(o, "uuid"), *name = json_str(o, "name");
+
+	if (!framework || !gpu || !parent || !type ||
+	    framework_parse(framework, &v->framework) < 0 ||
+	    bdf_parse(gpu, &v->gpu) < 0 || bdf_parse(parent, &v->parent) < 0 ||
+	    (v->framework == FRAMEWORK_MDEV && (!uuid || !is_uuid(uuid))) ||
+	    strchr(type, '/'))
+		return -EBADMSG;
+	v->on_gpu = true;
+	v->parent_name = xstrdup(BDF_STR(&v->parent));
+	v->type = vgpu_type_key(type, &v->number);
+	v->name = name ? xstrdup(name) : NULL;
+	v->framebuffer_mib = (unsigned int)json_num(o, "framebuffer_mib", 0, UINT_MAX);
+	if (v->framework == FRAMEWORK_MDEV)
+		memcpy(v->uuid, uuid, UUID_TEXT_LEN);
+	v->index = (unsigned int)json_num(o, "index", 0, 15);
+	v->exists = json_flag(o, "created");
+	return 0;
+}
+
+static int from_json(struct json_object *top, struct runstate *s)
+{
+	struct json_object *vgpus = json_arr(top, "vgpus");
+	const char *phase = json_str(top, "phase");
+	uint64_t version = json_num(top, "version", 0, UINT_MAX);
+
+	if (version > VERSION)
+		return -EPROTO;
+	if (version != VERSION || !vgpus || !phase)
+		return -EBADMSG;
+	for (size_t i = 0; i < ARRAY_SIZE(phase_names); i++)
+		if (!strcmp(phase_names[i], phase))
+			s->phase = (enum run_phase)i;
+	s->vmid = (unsigned int)json_num(top, "vmid", 0, 999999999);
+	s->claimed_ms = (int64_t)json_num(top, "claimed_ms", 0, INT64_MAX);
+	s->qemu = (pid_t)json_num(top, "qemu", 0, INT_MAX);
+	s->attached = json_flag(top, "attached");
+	for (size_t i = 0; i < json_object_array_length(vgpus); i++) {
+		struct vgpu v = {
+			.vmid = s->vmid, .owner = s->vmid ? OWNER_VM : OWNER_STANDALONE,
+		};
+		int rc = read_vgpu(json_object_array_get_idx(vgpus, i), &v);
+
+		if (rc == 0)
+			runstate_add(s, &v);
+		vgpu_clear(&v);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int read_state(const struct root *r, const char *path, struct runstate *s, struct err *e)
+{
+	AUTO_FREE char *text = NULL;
+	size_t len;
+	int rc = root_read(r, path, &text, &len, e);
+
+	*s = (struct runstate){ 0 };
+	if (rc < 0)
+		return rc;
+
+	AUTO_JSON struct json_object *top = json_parse(text, len);
+
+	rc = top ? from_json(top, s) : -EBADMSG;
+	if (rc < 0)
+		runstate_free(s);
+	if (rc == -EPROTO) {
+		fail(e, rc, "run state '/%s' was written by a newer version of pve-vgpu", path);
+		err_hint(e, "upgrade pve-vgpu on this node (apt upgrade pve-vgpu)");
+	} else if (rc < 0) {
+		fail(e, rc, "run state '/%s' is damaged", path);
+	}
+	return rc;
+}
+
+int runstate_read(const struct root *r, unsigned int vmid, struct runstate *s, struct err *e)
+{
+	AUTO_FREE char *path = xasprintf(RUN_DIR "/%u.json", vmid);
+	int rc = read_state(r, path, s, e);
+
+	if (rc == 0 && s->vmid != vmid) {
+		runstate_free(s);
+		return fail(e, -EBADMSG, "run state '/%s' names another VM", path);
+	}
+	return rc;
+}
+
+static int list_dir(const struct root *r, const char *dir, bool standalone,
+		    struct runstate_list *l, struct strlist *problems, struct err *e)
+{
+	AUTO_STRLIST struct strlist names = { 0 };
+	AUTO_ERR struct err why = { 0 };
+	int rc = root_list(r, dir, &names, &why);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return fail(e, rc, "%s", why.msg);
+	strlist_sort(&names);
+	for (size_t i = 0; i < names.n; i++) {
+		const char *dot = strrchr(names.s[i], '.');
+		AUTO_FREE char *path = xasprintf("%s/%s", dir, names.s[i]);
+		AUTO_ERR struct err one = { 0 };
+		struct runstate s;
+
+		if (names.s[i][0] == '.' || !dot || strcmp(dot, ".json"))
+			continue;
+		rc = read_state(r, path, &s, &one);
+		if (rc == 0 && standalone == !s.vmid) {
+			struct runstate *slot = GROW(l->s, l->n);
+
+			*slot = s;
+		} else if (rc != -ENOENT) {
+			strlist_take(problems, xasprintf("%s", one.msg ? one.msg : path));
+			if (rc == 0)
+				runstate_free(&s);
+		}
+	}
+	return 0;
+}
+
+int runstate_list_read(const struct root *r, struct runstate_list *l, struct strlist *problems,
+		       struct err *e)
+{
+	int rc = list_dir(r, RUN_DIR, false, l, problems, e);
+
+	return rc < 0 ? rc : list_dir(r, STANDALONE_DIR, true, l, problems, e);
+}
+
+void runstate_list_free(struct runstate_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		runstate_free(&l->s[i]);
+	free(take_ptr(l->s));
+	l->n = 0;
+}
+
+static struct vgpu *find(const struct inventory *inv, const struct vgpu *v)
+{
+	struct vgpu *there;
+
+	if (v->framework == FRAMEWORK_MDEV)
+		return inventory_by_uuid(inv, v->uuid);
+	there = inventory_on(inv, &v->parent);
+	/* Another type there: the VF is somebody else's by now. */
+	return there && there->number == v->number ? there : NULL;
+}
+
+static void merge_one(const struct vgpu *v, struct inventory *inv)
+{
+	struct vgpu *there = find(inv, v);
+
+	if (!there) {
+		there = inventory_add(inv, v);
+		there->exists = false;
+		return;
+	}
+	there->owner = v->owner;
+	there->vmid = v->vmid;
+	there->index = v->index;
+	if (!there->framebuffer_mib)
+		there->framebuffer_mib = v->framebuffer_mib;
+	if (!there->name && v->name)
+		there->name = xstrdup(v->name);
+}
+
+void runstate_merge(const struct runstate *s, size_t n, struct inventory *inv)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < s[i].nvgpus; k++)
+			merge_one(&s[i].vgpus[k], inv);
+}
+
+void runstate_mark_pve(struct inventory *inv)
+{
+	for (size_t i = 0; i < inv->nvgpus; i++) {
+		struct vgpu *v = &inv->vgpus[i];
+
+		if (v->owner == OWNER_UNKNOWN && vgpu_pve_uuid_parse(v->uuid, &v->vmid, &v->index))
+			v->owner = OWNER_PVE;
+	}
+}

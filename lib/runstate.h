@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What pve-vgpu has taken in this boot: /run/pve-vgpu/<vmid>.json for a VM,
+ * /run/pve-vgpu/standalone/<uuid or VF>.json for what `pve-vgpu create` made.
+ *
+ * A run state is written, whole and durable, before the first create; so
+ * whatever exists that is ours is named in one. It is the claim that other
+ * starts see, and all that post-stop needs.
+ */
+#ifndef RUNSTATE_H
+#define RUNSTATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "inventory.h"
+#include "root.h"
+
+enum run_phase {
+	RUN_CLAIMED,	/* places are taken, creates may be under way */
+	RUN_CREATED,	/* all vGPUs are there */
+	RUN_RUNNING,	/* post-start has seen the VM's QEMU */
+};
+
+struct runstate {
+	unsigned int vmid;	/* 0: standalone */
+	char id[UUID_TEXT_LEN];	/* standalone: UUID or VF, the file's name; set by runstate_add() */
+	enum run_phase phase;
+	int64_t claimed_ms;	/* clock_ms() of the claim */
+	pid_t qemu;		/* from post-start on, else 0 */
+	bool attached;		/* the VM's config attaches every vGPU by itself */
+	struct vgpu *vgpus;	/* exists: known to have been made */
+	size_t nvgpus;
+};
+
+void runstate_free(struct runstate *s);
+#define AUTO_RUNSTATE __attribute__((cleanup(runstate_free)))
+
+/* Append a copy of v. */
+void runstate_add(struct runstate *s, const struct vgpu *v);
+/* The vGPU of this hostpci index, or NULL. */
+struct vgpu *runstate_index(const struct runstate *s, unsigned int index);
+void runstate_drop(struct runstate *s, size_t i);
+
+/*
+ * Read one. Returns 0; -ENOENT: there is none; -EBADMSG: it is damaged;
+ * -EPROTO: a newer version of pve-vgpu wrote it; or -errno.
+ */
+int runstate_read(const struct root *r, unsigned int vmid, struct runstate *s, struct err *e);
+
+/* Write it, or remove the file where no vGPU is left in it. */
+int runstate_write(const struct root *r, const struct runstate *s, struct err *e);
+
+/* All run states of this node. What cannot be read becomes a line in problems. */
+struct runstate_list {
+	struct runstate *s;
+	size_t n;
+};
+
+int runstate_list_read(const struct root *r, struct runstate_list *l, struct strlist *problems,
+		       struct err *e);
+void runstate_list_free(struct runstate_list *l);
+#define AUTO_RUNSTATE_LIST __attribute__((cleanup(runstate_list_free)))
+
+/*
+ * Put the claims into an inventory: a vGPU that is there gets its owner, one
+ * that is not yet there takes its place all the same.
+ */
+void runstate_merge(const struct runstate *s, size_t n, struct inventory *inv);
+
+/* What no run state names may bear qemu-server's UUID pattern: tell its owner. */
+void runstate_mark_pve(struct inventory *inv);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "scan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cleanup.h"
+#include "framework.h"
+#include "lock.h"
+#include "names.h"
+#include "reservation.h"
+#include "runstate.h"
+#include "xalloc.h"
+
+static const enum framework frameworks[] = { FRAMEWORK_MDEV, FRAMEWORK_NVIDIA_VFIO };
+
+int scan_gpus(const struct root *r, struct catalog *c, struct inventory *inv, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(frameworks); i++) {
+		int rc = framework_ops(frameworks[i])->discover(r, c, inv, e);
+
+		if (rc < 0)
+			return rc;
+	}
+	inventory_sort_gpus(inv);
+	return 0;
+}
+
+/* A VF with a line of PVE's is taken, even where the driver shows nothing yet. */
+static void merge_reservation(const struct reservation *res, struct inventory *inv)
+{
+	struct vgpu *there = inventory_on(inv, &res->dev);
+	const struct gpu *g = inventory_gpu_of(inv, &res->dev);
+
+	if (there && there->owner == OWNER_UNKNOWN) {
+		there->owner = OWNER_PVE;
+		there->vmid = res->vmid;
+	}
+	if (there || !g || g->framework != FRAMEWORK_NVIDIA_VFIO)
+		return;
+
+	struct vgpu v = {
+		.framework = FRAMEWORK_NVIDIA_VFIO, .on_gpu = true, .gpu = g->addr,
+		.parent = res->dev, .owner = OWNER_PVE, .vmid = res->vmid,
+	};
+
+	v.parent_name = xstrdup(BDF_STR(&res->dev));
+	inventory_add(inv, &v);
+	vgpu_clear(&v);
+}
+
+static int merge_claims(const struct root *r, unsigned int vmid, struct inventory *inv,
+			struct err *e)
+{
+	AUTO_RUNSTATE_LIST struct runstate_list states = { 0 };
+	AUTO_RESERVATIONS struct reservation_list reserved = { 0 };
+	int rc = runstate_list_read(r, &states, &inv->problems, e);
+
+	if (rc < 0)
+		return rc;
+	runstate_merge(states.s, states.n, inv);
+	runstate_mark_pve(inv);
+	rc = reservation_read(r, &reserved, e);
+	for (size_t i = 0; i < reserved.n; i++)
+		if (reserved.r[i].vmid != vmid && reservation_holds(r, &reserved.r[i]))
+			merge_reservation(&reserved.r[i], inv);
+	return rc;
+}
+
+int scan_taken(const struct root *r, const struct catalog *c, unsigned int vmid,
+	       struct inventory *inv, struct err *e)
+{
+	int rc;
+
+	inventory_forget_vgpus(inv);
+	rc = framework_mdev.active(r, c, inv, e);
+	return rc < 0 ? rc : merge_claims(r, vmid, inv, e);
+}
+
+int scan_all(const struct root *r, const struct catalog *c, struct inventory *inv,
+	     struct err *e)
+{
+	inventory_forget_vgpus(inv);
+	for (size_t i = 0; i < ARRAY_SIZE(frameworks); i++) {
+		int rc = framework_ops(frameworks[i])->active(r, c, inv, e);
+
+		if (rc < 0)
+			return rc;
+	}
+	return merge_claims(r, 0, inv, e);
+}
+
+struct type_list {
+	const struct vgpu_type **t;
+	size_t n;
+};
+
+static void type_list_free(struct type_list *l)
+{
+	free(l->t);
+}
+
+static void offered_types(const struct inventory *inv, struct type_list *l)
+{
+	for (size_t i = 0; i < inv->ngpus; i++)
+		for (size_t k = 0; k < inv->gpus[i].noffers; k++) {
+			const struct vgpu_type *t = inv->gpus[i].offers[k].type;
+			bool have = false;
+
+			for (size_t n = 0; n < l->n && !have; n++)
+				have = l->t[n] == t;
+			if (!have) {
+				const struct vgpu_type **slot = GROW(l->t, l->n);
+
+				*slot = t;
+			}
+		}
+}
+
+static struct gpu *first_unseen(const struct inventory *inv)
+{
+	for (size_t i = 0; i < inv->ngpus; i++)
+		if (!inv->gpus[i].seen)
+			return &inv->gpus[i];
+	return NULL;
+}
+
+static int learn_gpu(const struct root *r, struct catalog *c, struct inventory *inv,
+		     struct gpu *g, const char *who, int64_t deadline)
+{
+	AUTO_LOCK struct lock lock = LOCK_NONE;
+	AUTO_ERR struct err why = { 0 };
+	int rc = lock_gpu(r, &g->addr, who, deadline, &lock, &why);
+
+	if (rc == 0)
+		rc = framework_ops(g->framework)->learn(r, c, inv, g, &why);
+	g->seen = true;
+	if (rc < 0)
+		strlist_take(&inv->problems, xasprintf("GPU %s: its types are not known: %s",
+						       BDF_STR(&g->addr), why.msg));
+	return rc;
+}
+
+int scan_resolve(const struct root *r, struct catalog *c, struct inventory *inv,
+		 const char *asked, const char *who, int64_t deadline,
+		 const struct vgpu_type **out, struct err *e)
+{
+	for (;;) {
+		__attribute__((cleanup(type_list_free))) struct type_list known = { 0 };
+		struct gpu *unseen;
+		int rc;
+
+		offered_types(inv, &known);
+		rc = name_resolve(asked, known.t, known.n, out, e);
+		if (rc != -ENOENT)
+			return rc;
+		unseen = first_unseen(inv);
+		if (!unseen)
+			return rc;
+		learn_gpu(r, c, inv, unseen, who, deadline);
+	}
+}

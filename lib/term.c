@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "term.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "xalloc.h"
+
+bool term_is_tty(FILE *f)
+{
+	return isatty(fileno(f));
+}
+
+static bool has_colour(FILE *f)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return term_is_tty(f) && !(no && *no) && !(term && !strcmp(term, "dumb"));
+}
+
+const char *term_on(FILE *f, enum style s)
+{
+	static const char *const on[] = { "", "\033[1m", "\033[2m", "\033[33m" };
+
+	return has_colour(f) ? on[s] : "";
+}
+
+const char *term_off(FILE *f, enum style s)
+{
+	return s != STYLE_NONE && has_colour(f) ? "\033[0m" : "";
+}
+
+char *term_bar(unsigned long part, unsigned long whole, int width)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = xmemstream(&text, &len);
+	int full = whole ? (int)((part * (unsigned long)width + whole / 2) / whole) : 0;
+
+	/* Something is never shown as nothing. */
+	if (part && !full)
+		full = 1;
+	for (int i = 0; i < width; i++)
+		fputs(i < full ? "█" : "░", f);
+	fclose(f);
+	return text;
+}
+
+static void add_row(struct table *t, enum style s, va_list ap)
+{
+	struct table_row *r = GROW(t->row, t->n);
+	const char *cell;
+
+	r->style = s;
+	while ((cell = va_arg(ap, const char *)))
+		*GROW(r->cell, r->n) = xstrdup(cell);
+}
+
+void table_header(struct table *t, ...)
+{
+	va_list ap;
+
+	va_start(ap, t);
+	add_row(t, STYLE_BOLD, ap);
+	va_end(ap);
+}
+
+void table_row(struct table *t, enum style s, ...)
+{
+	va_list ap;
+
+	va_start(ap, s);
+	add_row(t, s, ap);
+	va_end(ap);
+}
+
+static void print_row(const struct table_row *r, const size_t *width, FILE *f)
+{
+	fputs(term_on(f, r->style), f);
+	for (size_t i = 0; i < r->n; i++) {
+		bool last = i + 1 == r->n;
+
+		if (!width)
+			fprintf(f, "%s%s", r->cell[i], last ? "" : "\t");
+		else
+			fprintf(f, "%-*s%s", last ? 0 : (int)width[i], r->cell[i], last ? "" : "  ");
+	}
+	fprintf(f, "%s\n", term_off(f, r->style));
+}
+
+void table_print(const struct table *t, FILE *f)
+{
+	bool tty = term_is_tty(f);
+	AUTO_FREE size_t *width = NULL;
+
+	if (!t->n)
+		return;
+	if (tty) {
+		width = xcalloc(t->row[0].n, sizeof(*width));
+		for (size_t i = 0; i < t->n; i++)
+			for (size_t k = 0; k < t->row[i].n && k < t->row[0].n; k++)
+				if (strlen(t->row[i].cell[k]) > width[k])
+					width[k] = strlen(t->row[i].cell[k]);
+	}
+	for (size_t i = tty ? 0 : 1; i < t->n; i++)
+		print_row(&t->row[i], width, f);
+}
+
+void table_free(struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		for (size_t k = 0; k < t->row[i].n; k++)
+			free(t->row[i].cell[k]);
+		free(t->row[i].cell);
+	}
+	free(take_ptr(t->row));
+	t->n = 0;
+}

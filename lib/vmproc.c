@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "vmproc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "cleanup.h"
+#include "parse.h"
+#include "xalloc.h"
+
+/* Is the program QEMU as PVE sees it? */
+static bool is_qemu(const char *argv0)
+{
+	size_t len = strlen(argv0);
+	const char *base = path_base(argv0);
+
+	if (len >= 3 && !strcmp(argv0 + len - 3, "kvm"))
+		return true;
+	return !strncmp(base, "qemu-", 5) && base[5];
+}
+
+/* The value behind -pidfile or --pidfile, the last one as PVE's hash has it; NULL: none. */
+static const char *pidfile_arg(const char *cmdline, size_t len)
+{
+	const char *found = NULL, *end = cmdline + len;
+	bool pending = false;
+
+	for (const char *arg = cmdline; arg < end; arg += strlen(arg) + 1) {
+		if (*arg == '-') {
+			const char *name = arg + 1 + (arg[1] == '-');
+
+			pending = !strcmp(name, "pidfile");
+		} else if (*arg && pending) {
+			found = arg;
+			pending = false;
+		}
+	}
+	return found;
+}
+
+/* The pid that a pid file holds: one line of digits. */
+static pid_t read_pidfile(const struct root *r, const char *path)
+{
+	AUTO_FREE char *text = NULL;
+	unsigned long pid;
+
+	if (root_read_attr(r, path, &text, NULL) < 0 ||
+	    parse_ulong(text, 1, INT_MAX, &pid) < 0)
+		return 0;
+	return (pid_t)pid;
+}
+
+pid_t vm_qemu_pid(const struct root *r, unsigned int vmid)
+{
+	/* The name PVE gives on QEMU's command line; /var/run is a link to /run. */
+	AUTO_FREE char *name = xasprintf("/var/run/qemu-server/%u.pid", vmid);
+	AUTO_FREE char *cmdline = NULL;
+	size_t len;
+	pid_t pid = read_pidfile(r, name + strlen("/var/"));
+
+	if (!pid)
+		pid = read_pidfile(r, name + 1);
+	if (!pid)
+		return 0;
+
+	AUTO_FREE char *path = xasprintf("proc/%d/cmdline", (int)pid);
+
+	if (root_read(r, path, &cmdline, &len, NULL) < 0 || !len || !is_qemu(cmdline))
+		return 0;
+
+	const char *pidfile = pidfile_arg(cmdline, len);
+
+	return pidfile && !strcmp(pidfile, name) ? pid : 0;
+}
+
+bool vm_lock_held(const struct root *r, unsigned int vmid)
+{
+	AUTO_FREE char *path = xasprintf("var/lock/qemu-server/lock-%u.conf", vmid);
+	AUTO_FD int fd = root_openat(r, path, O_RDONLY, 0);
+
+	if (fd < 0)
+		return false;
+	/* Shared, so that two who ask at once do not take each other for PVE. */
+	return flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+static void read_fds(int proc_fd, const char *pid_text, pid_t pid, struct vfio_users *out)
+{
+	static const char prefix[] = "/dev/vfio/";
+	AUTO_FREE char *path = xasprintf("%s/fd", pid_text);
+	int fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_DIR DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	/* Gone meanwhile, or a thread of the kernel: nothing is open there. */
+	while (d && (entry = readdir(d))) {
+		AUTO_FREE char *target = NULL;
+
+		if (entry->d_name[0] == '.' || readlink_in(fd, entry->d_name, &target) < 0 ||
+		    strncmp(target, prefix, sizeof(prefix) - 1))
+			continue;
+
+		struct vfio_user *u = GROW(out->u, out->n);
+
+		u->pid = pid;
+		u->name = xstrdup(target + sizeof(prefix) - 1);
+	}
+}
+
+void vfio_users_read(const struct root *r, struct vfio_users *out)
+{
+	int proc_fd = root_openat(r, "proc", O_RDONLY | O_DIRECTORY, 0);
+	AUTO_DIR DIR *d = proc_fd < 0 ? NULL : fdopendir(proc_fd);
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d))) {
+		unsigned long pid;
+
+		if (parse_ulong(entry->d_name, 1, INT_MAX, &pid) == 0)
+			read_fds(proc_fd, entry->d_name, (pid_t)pid, out);
+	}
+}
+
+void vfio_users_free(struct vfio_users *u)
+{
+	for (size_t i = 0; i < u->n; i++)
+		free(u->u[i].name);
+	free(take_ptr(u->u));
+	u->n = 0;
+}
+
+pid_t vfio_user_of(const struct vfio_users *u, const struct strlist *names)
+{
+	for (size_t i = 0; i < u->n; i++)
+		if (strlist_has(names, u->u[i].name))
+			return u->u[i].pid;
+	return 0;
+}
+
+bool vfio_used_by(const struct vfio_users *u, const struct strlist *names, pid_t pid)
+{
+	for (size_t i = 0; i < u->n; i++)
+		if (u->u[i].pid == pid && strlist_has(names, u->u[i].name))
+			return true;
+	return false;
+}
