@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "assign.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "framework.h"
+#include "gc.h"
+#include "lock.h"
+#include "release.h"
+#include "reservation.h"
+#include "scan.h"
+#include "xalloc.h"
+
+/* Longest wait for one GPU where another one could serve. */
+#define BUSY_GPU_MS	15000
+/* For the removal of what was just made. */
+#define UNDO_MS		5000
+
+struct job {
+	struct assignment *a;
+	struct runstate *s;
+	struct refusal_list refused;
+	bool collected;			/* leftovers of dead VMs were looked for */
+	bool alternatives;		/* the last plan had more than one candidate */
+	size_t adopted;			/* vGPUs that s had before: the first ones */
+	bool fatal;			/* the failure is not the place's: no other will do better */
+};
+
+static bool is_served(const struct job *j, const struct want *w)
+{
+	return runstate_index(j->s, w->index);
+}
+
+static int reserve(const struct job *j, const struct vgpu *v, struct err *e)
+{
+	int64_t until = clock_epoch() + j->a->settings->start_grace_s;
+
+	if (v->framework != FRAMEWORK_NVIDIA_VFIO || !j->s->vmid)
+		return 0;
+	return reservation_set(&j->a->c->root, &v->parent, 1, j->s->vmid, until, 0, e);
+}
+
+static int no_room(const struct want *w, const struct plan *p, struct err *e)
+{
+	AUTO_FREE char *reasons = plan_reasons(p, "  ");
+	const char *name = vgpu_type_name(w->choices[0]);
+
+	if (!p->nouts)
+		fail(e, -ENOSPC, "%s: %s is no place for a vGPU on this node", name,
+		     BDF_STR(&w->parent));
+	else
+		fail(e, -ENOSPC, "%s: no GPU of this node has room:\n%s", name, reasons);
+	if (w->vmid)
+		err_hint(e, "stop a VM or choose another type; `pve-vgpu types` shows what fits, "
+			 "`pve-vgpu plan %u` why", w->vmid);
+	else
+		err_hint(e, "remove a vGPU or choose another type; `pve-vgpu types` shows what fits");
+	return -ENOSPC;
+}
+
+/* The UUID must be free on the whole node, or the kernel refuses with EEXIST. */
+static int check_uuid(const struct job *j, const struct vgpu *v, struct err *e)
+{
+	const struct vgpu *other = *v->uuid ? inventory_by_uuid(j->a->inv, v->uuid) : NULL;
+
+	if (!other)
+		return 0;
+	fail(e, -EEXIST, "UUID %s is in use by a %s on %s", v->uuid,
+	     other->name ? other->name : other->type, other->parent_name);
+	err_hint(e, "`pve-vgpu list` shows whose it is");
+	return -EEXIST;
+}
+
+/* Choose a place for one want and put it into s and the inventory, as a claim. */
+static int claim_one(struct job *j, const struct want *w, struct err *e)
+{
+	struct assignment *a = j->a;
+	AUTO_ERR struct err why = { 0 };
+
+	for (;;) {
+		AUTO_PLAN struct plan p = { 0 };
+		struct vgpu v;
+
+		plan_want(a->inv, w, &j->refused, &p);
+		if (!p.ncandidates)
+			return no_room(w, &p, e);
+		j->alternatives = p.ncandidates > 1;
+		plan_vgpu(&p.candidates[0], w, &v);
+		if (a->uuid && v.framework == FRAMEWORK_MDEV)
+			memcpy(v.uuid, a->uuid, UUID_TEXT_LEN);
+
+		int rc = check_uuid(j, &v, e);
+
+		if (rc < 0) {
+			vgpu_clear(&v);
+			return rc;
+		}
+		rc = reserve(j, &v, &why);
+		if (rc == 0) {
+			runstate_add(j->s, &v);
+			inventory_add(a->inv, &v);
+			vgpu_clear(&v);
+			return 0;
+		}
+		refusal_add(&j->refused, &v.gpu, &v.parent, false, p.candidates[0].type, why.msg);
+		vgpu_clear(&v);
+		if (rc != -EBUSY)
+			return fail(e, rc, "%s", why.msg);
+	}
+}
+
+static void drop_claims(struct job *j, size_t from)
+{
+	while (j->s->nvgpus > from) {
+		release_reservation(j->a->c, &j->s->vgpus[j->s->nvgpus - 1]);
+		runstate_drop(j->s, j->s->nvgpus - 1);
+	}
+}
+
+/*
+ * Claim a place for every want that has none, in one session under the node
+ * lock: see what is taken, plan, write. Files and links alone, no driver.
+ */
+static int claim(struct job *j, struct err *e)
+{
+	struct assignment *a = j->a;
+	AUTO_LOCK struct lock node = LOCK_NONE;
+	size_t had = j->s->nvgpus;
+	int rc = lock_node(&a->c->root, a->who, a->deadline, &node, e);
+
+	if (rc == 0)
+		rc = scan_taken(&a->c->root, a->catalog, j->s->vmid, a->inv, e);
+	/* What was adopted may not be on file yet. */
+	if (rc == 0)
+		runstate_merge(j->s, 1, a->inv);
+	for (size_t i = 0; i < a->nwants && rc == 0; i++)
+		if (!is_served(j, &a->wants[i]))
+			rc = claim_one(j, &a->wants[i], e);
+	if (rc == 0) {
+		j->s->claimed_ms = clock_ms();
+		j->s->phase = RUN_CLAIMED;
+		rc = runstate_write(&a->c->root, j->s, e);
+	}
+	if (rc < 0)
+		drop_claims(j, had);
+	return rc;
+}
+
+/* No room: perhaps dead VMs hold it. True if that has changed anything. */
+static bool collect_dead(struct job *j)
+{
+	AUTO_GC_REPORT struct gc_report rep = { 0 };
+
+	if (j->collected || j->a->c->dry_run)
+		return false;
+	j->collected = true;
+	if (gc_collect(j->a->c, j->a->settings, j->s->vmid, j->a->who, &rep, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < rep.removed.n; i++)
+		fprintf(stderr, "pve-vgpu: %s: made room: %s\n", j->a->who, rep.removed.s[i]);
+	return rep.removed.n;
+}
+
+static const struct want *want_of(const struct job *j, const struct vgpu *v)
+{
+	for (size_t i = 0; i < j->a->nwants; i++)
+		if (j->a->wants[i].index == v->index)
+			return &j->a->wants[i];
+	return &j->a->wants[0];
+}
+
+static const struct vgpu_type *type_of(const struct want *w, const struct vgpu *v)
+{
+	for (size_t i = 0; i < w->nchoices; i++)
+		if (!strcmp(w->choices[i]->key, v->type))
+			return w->choices[i];
+	return w->choices[0];
+}
+
+static int create_locked(struct job *j, const struct vgpu *v, const struct gpu *g,
+			 const struct vgpu_type *t, enum refused *reach, struct err *e)
+{
+	const struct framework_ops *ops = framework_ops(v->framework);
+	const struct root *r = &j->a->c->root;
+	int rc = ops->room(r, j->a->catalog, g, &v->parent, t, reach, e);
+
+	if (rc == 0)
+		return fail(e, -ENOSPC, "the driver has no room for it");
+	if (rc < 0)
+		return rc;
+	*reach = REFUSED_PARENT;
+	rc = ops->create(r, v, e);
+	if (rc == 0 && j->a->params) {
+		rc = vgpu_write_params(r, v, j->a->params, e);
+		if (rc < 0) {
+			j->fatal = true;
+			ops->remove(r, v, UNDO_MS, NULL);
+		}
+	}
+	return rc;
+}
+
+/* Make one claimed vGPU. *reach is set where that fails for a reason of the place. */
+static int create_one(struct job *j, struct vgpu *v, enum refused *reach, struct err *e)
+{
+	struct assignment *a = j->a;
+	const struct gpu *g = inventory_gpu(a->inv, &v->gpu);
+	AUTO_LOCK struct lock lock = LOCK_NONE;
+	int64_t until = clock_ms() + BUSY_GPU_MS;
+	int rc;
+
+	if (!j->alternatives || until > a->deadline)
+		until = a->deadline;
+	*reach = REFUSED_GPU;
+	rc = lock_gpu(&a->c->root, &v->gpu, a->who, until, &lock, e);
+	if (rc == 0)
+		rc = create_locked(j, v, g, type_of(want_of(j, v), v), reach, e);
+	if (rc == 0)
+		v->exists = true;
+	return rc;
+}
+
+/* A place did not work: remember why, give the claim back, and plan again. */
+static void refuse(struct job *j, size_t i, enum refused reach, const char *why)
+{
+	struct vgpu *v = &j->s->vgpus[i];
+
+	refusal_add(&j->refused, &v->gpu, &v->parent, reach == REFUSED_GPU,
+		    type_of(want_of(j, v), v), why);
+	fprintf(stderr, "pve-vgpu: %s: %s on %s: %s; trying the next place\n", j->a->who,
+		v->name, v->parent_name, why);
+	release_reservation(j->a->c, v);
+	runstate_drop(j->s, i);
+	/* Where this fails the claim stands a little longer, which harms nobody. */
+	runstate_write(&j->a->c->root, j->s, NULL);
+}
+
+/* Create what is claimed. -EAGAIN: a place refused, and its claim is gone. */
+static int create_claimed(struct job *j, struct err *e)
+{
+	for (size_t i = j->adopted; i < j->s->nvgpus; i++) {
+		AUTO_ERR struct err why = { 0 };
+		enum refused reach;
+
+		if (j->s->vgpus[i].exists)
+			continue;
+		int rc = create_one(j, &j->s->vgpus[i], &reach, &why);
+
+		if (rc < 0 && j->fatal)
+			return fail(e, rc, "%s", why.msg);
+		if (rc < 0) {
+			refuse(j, i, reach, why.msg);
+			return -EAGAIN;
+		}
+	}
+	return 0;
+}
+
+/* Backwards over what this call has made. What cannot be removed stays on record for gc. */
+static void undo(struct job *j)
+{
+	int64_t deadline = clock_ms() + UNDO_MS;
+
+	for (size_t i = j->s->nvgpus; i-- > j->adopted;) {
+		struct vgpu *v = &j->s->vgpus[i];
+		AUTO_ERR struct err why = { 0 };
+
+		if (v->exists && release_one(j->a->c, v, j->a->who, deadline, &why) < 0) {
+			fprintf(stderr, "pve-vgpu: %s: %s on %s is left for `pve-vgpu gc`: %s\n",
+				j->a->who, v->name, v->parent_name, why.msg);
+			continue;
+		}
+		release_reservation(j->a->c, v);
+		runstate_drop(j->s, i);
+	}
+	runstate_write(&j->a->c->root, j->s, NULL);
+}
+
+static int run(struct job *j, struct err *e)
+{
+	for (;;) {
+		int rc = claim(j, e);
+
+		if (rc == -ENOSPC && collect_dead(j))
+			continue;
+		if (rc < 0)
+			return rc;
+		rc = create_claimed(j, e);
+		if (rc != -EAGAIN)
+			return rc;
+		if (clock_ms() >= j->a->deadline)
+			return fail(e, -ETIMEDOUT, "no place worked within %u s",
+				    j->a->settings->lock_wait_s);
+	}
+}
+
+int assign(struct assignment *a, struct runstate *s, struct err *e)
+{
+	struct job j = { .a = a, .s = s, .adopted = s->nvgpus };
+	int rc = run(&j, e);
+
+	if (rc == 0) {
+		s->phase = RUN_CREATED;
+		rc = runstate_write(&a->c->root, s, e);
+	}
+	if (rc < 0)
+		undo(&j);
+	refusal_list_free(&j.refused);
+	return rc;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+
+#include "commands.h"
+#include "gc.h"
+#include "options.h"
+#include "settings_file.h"
+
+int cmd_gc(struct ctx *c, int argc, char *argv[], struct err *e)
+{
+	static const struct option_set set = { .dry_run = true };
+	AUTO_GC_REPORT struct gc_report rep = { 0 };
+	AUTO_SETTINGS struct settings settings = { 0 };
+	int rc = options_count(options_read(c, argc, argv, &set, e), 0, 0, "", e);
+
+	if (rc == 0)
+		rc = settings_read(&c->root, &settings, e);
+	if (rc == 0)
+		rc = gc_collect(c, &settings, 0, "gc", &rep, e);
+	for (size_t i = 0; i < rep.removed.n; i++)
+		puts(rep.removed.s[i]);
+	for (size_t i = 0; i < rep.kept.n; i++)
+		puts(rep.kept.s[i]);
+	if (rc == 0 && rep.failed) {
+		rc = fail(e, -EIO, "gc: %zu VMs' vGPUs could not be removed", rep.failed);
+		err_hint(e, "the lines above say why; dmesg may tell more");
+	}
+	return rc;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cleanup.h"
+#include "commands.h"
+#include "json_util.h"
+#include "options.h"
+#include "room.h"
+#include "scan.h"
+#include "term.h"
+#include "xalloc.h"
+
+static struct json_object *offer_json(const struct gpu *g, const struct offer *o)
+{
+	const struct vgpu_type *t = o->type;
+	struct json_object *row = json_object_new_object();
+
+	json_add_str(row, "gpu", BDF_STR(&g->addr));
+	json_add_str(row, "framework", framework_name(g->framework));
+	json_add_str(row, "type", t->key);
+	if (t->number)
+		json_add_num(row, "id", t->number);
+	else
+		json_add_str(row, "id", vgpu_type_id(t));
+	json_add_str(row, "name", vgpu_type_name(t));
+	json_add_str(row, "full_name", t->full_name);
+	json_add_known(row, "framebuffer_mib", t->framebuffer_mib);
+	json_add_known(row, "max_instance", t->max_instance);
+	if (o->known)
+		json_add_num(row, "available", o->available);
+	else
+		json_add_str(row, "available", NULL);
+	return row;
+}
+
+static void print_json(const struct inventory *inv)
+{
+	AUTO_JSON struct json_object *all = json_object_new_array();
+
+	for (size_t i = 0; i < inv->ngpus; i++)
+		for (size_t k = 0; k < inv->gpus[i].noffers; k++)
+			json_object_array_add(all, offer_json(&inv->gpus[i], &inv->gpus[i].offers[k]));
+
+	AUTO_FREE char *text = json_print(all);
+
+	fputs(text, stdout);
+}
+
+static char *number_or(unsigned int n, bool known)
+{
+	return known ? xasprintf("%u", n) : xstrdup("?");
+}
+
+static void print_text(const struct inventory *inv)
+{
+	AUTO_TABLE struct table t = { 0 };
+
+	table_header(&t, "GPU", "NAME", "TYPE", "MIB", "MAX", "AVAILABLE", NULL);
+	for (size_t i = 0; i < inv->ngpus; i++)
+		for (size_t k = 0; k < inv->gpus[i].noffers; k++) {
+			const struct gpu *g = &inv->gpus[i];
+			const struct offer *o = &g->offers[k];
+			AUTO_FREE char *mib = number_or(o->type->framebuffer_mib, o->type->framebuffer_mib);
+			AUTO_FREE char *max = number_or(o->type->max_instance, o->type->max_instance);
+			AUTO_FREE char *available = number_or(o->available, o->known);
+
+			table_row(&t, o->known && !o->available ? STYLE_FAINT : STYLE_NONE,
+				  BDF_STR(&g->addr), vgpu_type_name(o->type), o->type->key, mib, max,
+				  available, NULL);
+		}
+	table_print(&t, stdout);
+}
+
+/* By size, then by name: the order in which people look for a type. */
+static int by_size(const void *a, const void *b)
+{
+	const struct vgpu_type *x = ((const struct offer *)a)->type;
+	const struct vgpu_type *y = ((const struct offer *)b)->type;
+
+	if (x->framebuffer_mib != y->framebuffer_mib)
+		return x->framebuffer_mib < y->framebuffer_mib ? -1 : 1;
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+int cmd_types(struct ctx *c, int argc, char *argv[], struct err *e)
+{
+	static const struct option_set set = { .json = true };
+	AUTO_CATALOG struct catalog catalog = { 0 };
+	AUTO_INVENTORY struct inventory inv = { 0 };
+	int rc = options_count(options_read(c, argc, argv, &set, e), 0, 0, "", e);
+
+	if (rc < 0)
+		return rc;
+	catalog_load(&catalog, &c->root);
+	rc = scan_gpus(&c->root, &catalog, &inv, e);
+	if (rc == 0)
+		rc = scan_all(&c->root, &catalog, &inv, e);
+	if (rc < 0)
+		return fail_in(e, rc, "types");
+	for (size_t i = 0; i < inv.ngpus; i++) {
+		room_ask(&c->root, &catalog, &inv, &inv.gpus[i]);
+		if (inv.gpus[i].noffers)
+			qsort(inv.gpus[i].offers, inv.gpus[i].noffers, sizeof(struct offer), by_size);
+	}
+	catalog_save(&catalog, &c->root, NULL);
+	if (c->json)
+		print_json(&inv);
+	else
+		print_text(&inv);
+	for (size_t i = 0; i < inv.problems.n; i++)
+		fprintf(stderr, "pve-vgpu: %s\n", inv.problems.s[i]);
+	if (!inv.ngpus) {
+		fputs("pve-vgpu: no GPU of this node offers vGPUs\n"
+		      "hint: is NVIDIA's vGPU host driver loaded (lsmod | grep nvidia_vgpu_vfio), are the VFs "
+		      "enabled (/usr/lib/nvidia/sriov-manage -e ALL), is the IOMMU on (dmesg | grep -i iommu)?\n",
+		      stderr);
+	}
+	return 0;
+}

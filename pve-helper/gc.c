@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "gc.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "alive.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "framework.h"
+#include "lock.h"
+#include "release.h"
+#include "runstate.h"
+#include "scan.h"
+#include "vmproc.h"
+#include "xalloc.h"
+
+#define GC_WAIT_MS	3000
+
+void gc_report_free(struct gc_report *rep)
+{
+	strlist_free(&rep->removed);
+	strlist_free(&rep->kept);
+}
+
+struct gc {
+	const struct ctx *c;
+	const struct settings *settings;
+	const char *who;
+	const struct vfio_users *users;
+	struct gc_report *rep;
+};
+
+static pid_t open_by(const struct gc *gc, const struct runstate *s)
+{
+	for (size_t i = 0; i < s->nvgpus; i++) {
+		AUTO_STRLIST struct strlist names = { 0 };
+		pid_t pid;
+
+		vgpu_vfio_names(&gc->c->root, &s->vgpus[i], &names);
+		pid = vfio_user_of(gc->users, &names);
+		if (pid)
+			return pid;
+	}
+	return 0;
+}
+
+/* age_ms negative: there is no claim whose age could count. */
+static char *why_alive(const struct gc *gc, const struct runstate *s, int64_t age_ms)
+{
+	struct life l = {
+		.age_ms = age_ms,
+		.grace_ms = (int64_t)gc->settings->start_grace_s * 1000,
+	};
+	char *why = alive_because(&l);
+
+	/* What is cheap to know first: /proc is only looked through for the old. */
+	if (why)
+		return why;
+	l.locked = vm_lock_held(&gc->c->root, s->vmid);
+	l.qemu = vm_qemu_pid(&gc->c->root, s->vmid);
+	l.open_by = open_by(gc, s);
+	return alive_because(&l);
+}
+
+static char *describe(const struct runstate *s)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = xmemstream(&text, &len);
+
+	fprintf(f, "vm %u:", s->vmid);
+	for (size_t i = 0; i < s->nvgpus; i++) {
+		const struct vgpu *v = &s->vgpus[i];
+
+		fprintf(f, "%s %s on %s", i ? "," : "", v->name ? v->name : v->type, v->parent_name);
+	}
+	fclose(f);
+	return text;
+}
+
+/* The VM's lock is held. */
+static void collect(const struct gc *gc, struct runstate *s, int64_t age_ms)
+{
+	AUTO_FREE char *what = describe(s);
+	AUTO_FREE char *why = why_alive(gc, s, age_ms);
+	AUTO_ERR struct err e = { 0 };
+
+	if (why) {
+		strlist_take(&gc->rep->kept, xasprintf("%s: kept: %s", what, why));
+		return;
+	}
+	if (!gc->c->dry_run) {
+		struct release how = { .who = gc->who, .deadline = clock_ms() + GC_WAIT_MS };
+
+		if (release(gc->c, s, &how, &e) < 0) {
+			strlist_take(&gc->rep->kept, xasprintf("%s: not removed: %s", what, e.msg));
+			gc->rep->failed++;
+			return;
+		}
+	}
+	strlist_take(&gc->rep->removed, xasprintf("%s: %s", what,
+		     gc->c->dry_run ? "would be removed" : "removed"));
+}
+
+static void collect_state(const struct gc *gc, unsigned int vmid)
+{
+	AUTO_LOCK struct lock lock = LOCK_NONE;
+	AUTO_RUNSTATE struct runstate s = { 0 };
+	AUTO_ERR struct err e = { 0 };
+	int rc = lock_vm(&gc->c->root, vmid, gc->who, 0, &lock, &e);
+
+	if (rc < 0) {
+		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", vmid, e.msg));
+		return;
+	}
+	/* Again, now that nobody changes it. */
+	rc = runstate_read(&gc->c->root, vmid, &s, &e);
+	if (rc == 0)
+		collect(gc, &s, clock_ms() - s.claimed_ms);
+	else if (rc != -ENOENT)
+		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", vmid, e.msg));
+}
+
+/*
+ * A vGPU whose UUID is of qemu-server's pattern, with an intent of that very
+ * index and no run state: its record was lost, and it is ours all the same.
+ */
+static void collect_pattern(const struct gc *gc, const struct vgpu *v)
+{
+	AUTO_LOCK struct lock lock = LOCK_NONE;
+	AUTO_RUNSTATE struct runstate s = { .vmid = v->vmid, .phase = RUN_CREATED };
+	AUTO_ERR struct err e = { 0 };
+
+	if (!settings_has_intent(gc->settings, v->vmid, v->index) || !v->on_gpu)
+		return;
+	if (lock_vm(&gc->c->root, v->vmid, gc->who, 0, &lock, &e) < 0) {
+		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", v->vmid, e.msg));
+		return;
+	}
+
+	AUTO_RUNSTATE struct runstate now = { 0 };
+
+	/* A start that came between owns it again. */
+	if (runstate_read(&gc->c->root, v->vmid, &now, NULL) == 0 && runstate_index(&now, v->index))
+		return;
+	runstate_add(&s, v);
+	collect(gc, &s, -1);
+}
+
+int gc_collect(const struct ctx *c, const struct settings *settings, unsigned int not_vmid,
+	       const char *who, struct gc_report *rep, struct err *e)
+{
+	AUTO_VFIO_USERS struct vfio_users users = { 0 };
+	AUTO_RUNSTATE_LIST struct runstate_list states = { 0 };
+	AUTO_INVENTORY struct inventory inv = { 0 };
+	AUTO_CATALOG struct catalog catalog = { 0 };
+	struct gc gc = { c, settings, who, &users, rep };
+	int rc = runstate_list_read(&c->root, &states, &rep->kept, e);
+
+	catalog_load(&catalog, &c->root);
+	if (rc == 0)
+		rc = scan_gpus(&c->root, &catalog, &inv, e);
+	if (rc == 0)
+		rc = scan_taken(&c->root, &catalog, 0, &inv, e);
+	if (rc < 0)
+		return rc;
+	vfio_users_read(&c->root, &users);
+	for (size_t i = 0; i < states.n; i++)
+		if (states.s[i].vmid && states.s[i].vmid != not_vmid)
+			collect_state(&gc, states.s[i].vmid);
+	for (size_t i = 0; i < inv.nvgpus; i++) {
+		const struct vgpu *v = &inv.vgpus[i];
+
+		if (v->owner == OWNER_PVE && *v->uuid && v->vmid != not_vmid)
+			collect_pattern(&gc, v);
+	}
+	return 0;
+}

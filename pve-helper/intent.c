@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "intent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "framework.h"
+#include "quote.h"
+#include "scan.h"
+#include "xalloc.h"
+
+void want_list_free(struct want_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->w[i].choices);
+	free(take_ptr(l->w));
+	free(take_ptr(l->attach));
+	strlist_free(&l->notes);
+	l->n = 0;
+}
+
+struct reader {
+	const struct ctx *c;
+	const struct vm_settings *vs;
+	const struct vmconf *conf;
+	struct catalog *catalog;
+	struct inventory *inv;
+	const char *who;
+	int64_t deadline;
+	struct want_list *out;
+};
+
+/* What qemu-server calls the type on the VF that the config names. */
+static int name_for_pve(const struct reader *rd, const struct gpu *g, const struct bdf *parent,
+			const struct vgpu_type *t, char **name, struct err *e)
+{
+	if (g->framework == FRAMEWORK_MDEV)
+		return mdev_type_dirname(&rd->c->root, parent, t->key, name, e);
+	*name = xstrdup(t->key);
+	return 0;
+}
+
+/* Keep the choices that the config's own mdev= names: qemu-server takes no other. */
+static int keep_config_type(const struct reader *rd, const struct vm_intent *in,
+			    const struct gpu *g, struct want *w, struct err *e)
+{
+	const struct hostpci *h = &rd->conf->hostpci[in->index];
+	AUTO_FREE char *right = NULL;
+	AUTO_ERR struct err why = { 0 };
+
+	for (size_t i = 0; i < w->nchoices; i++) {
+		AUTO_FREE char *name = NULL;
+
+		if (name_for_pve(rd, g, &h->addr, w->choices[i], &name, &why) < 0)
+			continue;
+		if (!strcmp(name, h->mdev)) {
+			w->choices[0] = w->choices[i];
+			w->nchoices = 1;
+			return 0;
+		}
+		if (!right)
+			right = take_ptr(name);
+	}
+	if (!right)
+		return fail(e, -ENOENT, "the VM's config names %s, where %s is not to be had: %s",
+			    BDF_STR(&h->addr), vgpu_type_name(w->choices[0]),
+			    why.msg ? why.msg : "not offered");
+	fail(e, -EINVAL, "the VM's config has mdev=%s, and the intent '%s' is mdev=%s there",
+	     QUOTED(h->mdev), in->choices.s[0], right);
+	err_hint(e, "qm set %u --hostpci%u %s,mdev=%s%s", rd->vs->vmid, in->index,
+		 BDF_STR(&h->addr), right, h->pcie ? ",pcie=1" : "");
+	return -EINVAL;
+}
+
+/* hostpci<N>: <address>,mdev=…: qemu-server adopts what is on that very parent. */
+static int pin(const struct reader *rd, const struct vm_intent *in, struct want *w,
+	       struct err *e)
+{
+	const struct hostpci *h = &rd->conf->hostpci[in->index];
+	const struct gpu *g = inventory_gpu_of(rd->inv, &h->addr);
+
+	if (!g) {
+		g = inventory_gpu(rd->inv, &h->addr);
+		fail(e, -ENODEV, "the VM's config names %s, which offers no vGPU types here",
+		     BDF_STR(&h->addr));
+		if (g && g->nparents)
+			err_hint(e, "the GPU's VFs do: qm set %u --hostpci%u %s,mdev=%s", rd->vs->vmid,
+				 in->index, BDF_STR(&g->parents[0]), w->choices[0]->key);
+		else
+			err_hint(e, "`pve-vgpu types` shows the GPUs that do; are its VFs enabled?");
+		return -ENODEV;
+	}
+	w->pinned = true;
+	w->parent = h->addr;
+	return keep_config_type(rd, in, g, w, e);
+}
+
+static int resolve_choices(const struct reader *rd, const struct vm_intent *in,
+			   struct want *w, struct err *e)
+{
+	AUTO_ERR struct err first = { 0 };
+
+	w->choices = xcalloc(in->choices.n, sizeof(*w->choices));
+	for (size_t i = 0; i < in->choices.n; i++) {
+		AUTO_ERR struct err why = { 0 };
+		int rc = scan_resolve(&rd->c->root, rd->catalog, rd->inv, in->choices.s[i], rd->who,
+				      rd->deadline, &w->choices[w->nchoices], &why);
+
+		if (rc == 0) {
+			w->nchoices++;
+		} else if (rc != -ENOENT) {
+			return err_move(e, &why, rc);
+		} else {
+			strlist_take(&rd->out->notes, xasprintf("hostpci%u: %s", in->index, why.msg));
+			if (!first.msg)
+				fail(&first, rc, "%s", why.msg);
+		}
+	}
+	if (w->nchoices)
+		return 0;
+	fail(e, -ENOENT, "%s", first.msg);
+	err_hint(e, "`pve-vgpu types` lists the types of this node; the intent is in "
+		 "/etc/pve/pve-vgpu.conf, line %u", in->line);
+	strlist_free(&rd->out->notes);
+	return -ENOENT;
+}
+
+static void add_want(struct want_list *l, const struct want *w, enum attach how)
+{
+	size_t n = l->n;
+	enum attach *a = GROW(l->attach, n);
+	struct want *slot = GROW(l->w, l->n);
+
+	*slot = *w;
+	*a = how;
+}
+
+static int read_intent(const struct reader *rd, const struct vm_intent *in, struct err *e)
+{
+	enum attach how = attach_kind(rd->conf, rd->vs->vmid, in->index);
+	struct want w = {
+		.vmid = rd->vs->vmid, .index = in->index, .gpus = rd->vs->gpus,
+		.ngpus = rd->vs->n_gpus, .placement = rd->vs->placement,
+	};
+	int rc;
+
+	if (how == ATTACH_CONFLICT) {
+		fail(e, -EINVAL, "the VM's config has hostpci%u: %s, which is no vGPU at an address",
+		     in->index, QUOTED(rd->conf->hostpci[in->index].raw));
+		err_hint(e, "qm set %u --delete hostpci%u, or take hostpci%u out of [vm %u] in "
+			 "/etc/pve/pve-vgpu.conf", rd->vs->vmid, in->index, in->index, rd->vs->vmid);
+		return -EINVAL;
+	}
+	if (how == ATTACH_MAPPING) {
+		strlist_take(&rd->out->notes, xasprintf(
+			"hostpci%u: left to qemu-server, which picks the device from mapping %s",
+			in->index, QUOTED(rd->conf->hostpci[in->index].mapping)));
+		return 0;
+	}
+	rc = resolve_choices(rd, in, &w, e);
+	if (rc == 0 && how == ATTACH_ADDRESS)
+		rc = pin(rd, in, &w, e);
+	if (rc < 0)
+		free(w.choices);
+	else
+		add_want(rd->out, &w, how);
+	return rc;
+}
+
+int intent_wants(const struct ctx *c, const struct vm_settings *vs, const struct vmconf *conf,
+		 struct catalog *catalog, struct inventory *inv, const char *who,
+		 int64_t deadline, struct want_list *out, struct err *e)
+{
+	struct reader rd = { c, vs, conf, catalog, inv, who, deadline, out };
+
+	*out = (struct want_list){ 0 };
+	for (size_t i = 0; i < vs->n_intents; i++) {
+		int rc = read_intent(&rd, &vs->intents[i], e);
+
+		if (rc < 0) {
+			want_list_free(out);
+			return fail_in(e, rc, "hostpci%u", vs->intents[i].index);
+		}
+	}
+	inventory_assume_offers(inv);
+	return 0;
+}
+
+struct carried {
+	const struct ctx *c;
+	const struct settings *settings;
+	unsigned int vmid;
+	struct err *e;
+};
+
+static int check_uuid(void *arg, unsigned int vmid, unsigned int index)
+{
+	const struct carried *k = arg;
+	char uuid[UUID_TEXT_LEN];
+
+	vgpu_pve_uuid(vmid, index, uuid);
+	if (vmid == k->vmid) {
+		AUTO_FREE char *path = xasprintf("sys/bus/mdev/devices/%s", uuid);
+
+		/* Made by hand, for a config written by hand: not our business. */
+		if (root_exists(&k->c->root, path))
+			return 0;
+		fail(k->e, -EPERM, "args of the VM's config name the vGPU %s, and [vm %u] has no hostpci%u "
+		     "in /etc/pve/pve-vgpu.conf (a rollback or restore?)", uuid, vmid, index);
+	} else if (settings_has_intent(k->settings, vmid, index)) {
+		fail(k->e, -EPERM, "args of the VM's config name the vGPU of vm %u (%s): a clone of that VM?",
+		     vmid, uuid);
+	} else {
+		return 0;
+	}
+	err_hint(k->e, "add [vm %u] with hostpci%u = <type> to /etc/pve/pve-vgpu.conf and put this VM's own "
+		 "device into args, or take it out: qm set %u --delete args", k->vmid, index, k->vmid);
+	return -EPERM;
+}
+
+int intent_check_carried(const struct ctx *c, const struct settings *settings,
+			 unsigned int vmid, const struct vmconf *conf, struct err *e)
+{
+	struct carried k = { c, settings, vmid, e };
+
+	return attach_args_uuids(conf, check_uuid, &k);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * From a VM's intent and config to what is wanted on this node. Used by the
+ * hook and by `plan`, so that both see the same.
+ */
+#ifndef INTENT_H
+#define INTENT_H
+
+#include "attach.h"
+#include "catalog.h"
+#include "ctx.h"
+#include "plan.h"
+#include "settings.h"
+#include "vmconf.h"
+
+struct want_list {
+	struct want *w;
+	enum attach *attach;		/* one for each want */
+	size_t n;
+	struct strlist notes;		/* what the admin should know, finished lines */
+};
+
+/*
+ * Everything that is wanted for the VM. Choices that this node does not know
+ * are passed over with a note, as long as one is left. An index whose place
+ * qemu-server picks itself (a mapping) is left to it, with a note.
+ * vs and conf are borrowed and must outlive *out; release with want_list_free().
+ */
+int intent_wants(const struct ctx *c, const struct vm_settings *vs, const struct vmconf *conf,
+		 struct catalog *catalog, struct inventory *inv, const char *who,
+		 int64_t deadline, struct want_list *out, struct err *e);
+
+void want_list_free(struct want_list *l);
+#define AUTO_WANTS __attribute__((cleanup(want_list_free)))
+
+/*
+ * Whether the config of a VM without an intent carries a vGPU of ours in its
+ * args, as a clone or a rollback does. Returns 0, or -EPERM with what mends it.
+ */
+int intent_check_carried(const struct ctx *c, const struct settings *settings,
+			 unsigned int vmid, const struct vmconf *conf, struct err *e);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "plan_view.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "intent.h"
+#include "json_util.h"
+#include "runstate.h"
+#include "scan.h"
+#include "settings_file.h"
+#include "vmconf_file.h"
+#include "xalloc.h"
+
+struct view {
+	const struct ctx *c;
+	unsigned int vmid;
+	struct settings settings;
+	struct vmconf conf;
+	struct catalog catalog;
+	struct inventory inv;
+	struct want_list wants;
+	struct runstate old;
+	struct json_object *out;	/* NULL: print text */
+	size_t unserved;
+};
+
+static void view_free(struct view *v)
+{
+	json_put(&v->out);
+	runstate_free(&v->old);
+	want_list_free(&v->wants);
+	inventory_free(&v->inv);
+	catalog_free(&v->catalog);
+	vmconf_free(&v->conf);
+	settings_free(&v->settings);
+}
+
+static void print_plan(const struct want *w, const struct plan *p)
+{
+	AUTO_FREE char *reasons = plan_reasons(p, "  out: ");
+
+	printf("hostpci%u: %s\n", w->index, vgpu_type_name(w->choices[0]));
+	for (size_t i = 0; i < p->ncandidates; i++) {
+		const struct candidate *k = &p->candidates[i];
+
+		printf("  %zu. %s (%s) on %s, GPU %s, room for %u\n", i + 1, vgpu_type_name(k->type),
+		       k->type->key, BDF_STR(&k->parent), BDF_STR(&k->gpu->addr), k->room);
+	}
+	if (!p->ncandidates)
+		puts("  no place");
+	if (*reasons)
+		puts(reasons);
+}
+
+static void json_plan(struct view *v, const struct want *w, const struct plan *p)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *candidates = json_object_new_array();
+	struct json_object *outs = json_object_new_array();
+
+	for (size_t i = 0; i < p->ncandidates; i++) {
+		const struct candidate *k = &p->candidates[i];
+		struct json_object *row = json_object_new_object();
+
+		json_add_str(row, "type", k->type->key);
+		json_add_str(row, "name", vgpu_type_name(k->type));
+		json_add_str(row, "gpu", BDF_STR(&k->gpu->addr));
+		json_add_str(row, "parent", BDF_STR(&k->parent));
+		json_add_num(row, "room", k->room);
+		json_object_array_add(candidates, row);
+	}
+	for (size_t i = 0; i < p->nouts; i++) {
+		struct json_object *row = json_object_new_object();
+
+		json_add_str(row, "type", p->outs[i].type->key);
+		json_add_str(row, "name", vgpu_type_name(p->outs[i].type));
+		json_add_str(row, "gpu", BDF_STR(&p->outs[i].gpu->addr));
+		json_add_str(row, "why", p->outs[i].why);
+		json_object_array_add(outs, row);
+	}
+	json_add_num(o, "index", w->index);
+	json_object_object_add(o, "candidates", candidates);
+	json_object_object_add(o, "out", outs);
+	json_object_array_add(v->out, o);
+}
+
+static bool has_already(const struct view *v, const struct want *w)
+{
+	const struct vgpu *there = NULL;
+	char uuid[UUID_TEXT_LEN];
+
+	vgpu_pve_uuid(v->vmid, w->index, uuid);
+	there = inventory_by_uuid(&v->inv, uuid);
+	if (!there)
+		there = runstate_index(&v->old, w->index);
+	if (!there || !there->exists)
+		return false;
+	if (!v->c->json)
+		printf("hostpci%u: has %s on %s already\n", w->index,
+		       there->name ? there->name : there->type, there->parent_name);
+	return true;
+}
+
+static void view_want(struct view *v, const struct want *w)
+{
+	static const struct refusal_list none = { 0 };
+	AUTO_PLAN struct plan p = { 0 };
+
+	if (has_already(v, w))
+		return;
+	plan_want(&v->inv, w, &none, &p);
+	if (v->out)
+		json_plan(v, w, &p);
+	else
+		print_plan(w, &p);
+	if (!p.ncandidates) {
+		v->unserved++;
+		return;
+	}
+
+	/* The next one is planned with this one in its place, as a start does. */
+	struct vgpu taken;
+
+	plan_vgpu(&p.candidates[0], w, &taken);
+	inventory_add(&v->inv, &taken);
+	vgpu_clear(&taken);
+}
+
+static int gather(struct view *v, const struct vm_settings *vs, struct err *e)
+{
+	AUTO_FREE char *who = xasprintf("plan for vm %u", v->vmid);
+	int64_t deadline = clock_ms() + (int64_t)v->settings.lock_wait_s * 1000;
+	int rc;
+
+	catalog_load(&v->catalog, &v->c->root);
+	runstate_read(&v->c->root, v->vmid, &v->old, NULL);
+	rc = scan_gpus(&v->c->root, &v->catalog, &v->inv, e);
+	if (rc == 0)
+		rc = intent_wants(v->c, vs, &v->conf, &v->catalog, &v->inv, who, deadline,
+				  &v->wants, e);
+	if (rc == 0)
+		rc = scan_taken(&v->c->root, &v->catalog, v->vmid, &v->inv, e);
+	catalog_save(&v->catalog, &v->c->root, NULL);
+	return rc;
+}
+
+static int read_vm(struct view *v, const struct vm_settings **vs, struct err *e)
+{
+	int rc = settings_read(&v->c->root, &v->settings, e);
+
+	if (rc == 0)
+		rc = settings_vm(&v->settings, v->vmid, vs, e);
+	if (rc == 0)
+		rc = vmconf_read(&v->c->root, v->vmid, v->c->migrated_from, &v->conf, e);
+	if (rc < 0 || *vs)
+		return rc;
+	fail(e, -ENOENT, "the VM has no intent");
+	err_hint(e, "add to /etc/pve/pve-vgpu.conf: [vm %u] and below it hostpci0 = <type>", v->vmid);
+	return -ENOENT;
+}
+
+int plan_view(const struct ctx *c, unsigned int vmid, struct err *e)
+{
+	__attribute__((cleanup(view_free))) struct view v = { .c = c, .vmid = vmid };
+	const struct vm_settings *vs = NULL;
+	int rc = read_vm(&v, &vs, e);
+
+	if (rc == 0)
+		rc = gather(&v, vs, e);
+	if (rc < 0)
+		return fail_in(e, rc, "vm %u: plan", vmid);
+	for (size_t i = 0; i < v.wants.notes.n; i++)
+		fprintf(stderr, "pve-vgpu: vm %u: %s\n", vmid, v.wants.notes.s[i]);
+	if (c->json)
+		v.out = json_object_new_array();
+	for (size_t i = 0; i < v.wants.n; i++)
+		view_want(&v, &v.wants.w[i]);
+	if (v.out) {
+		AUTO_FREE char *text = json_print(v.out);
+
+		fputs(text, stdout);
+	}
+	if (v.unserved) {
+		fail(e, -ENOSPC, "vm %u: plan: no place for %zu of its %zu vGPUs", vmid, v.unserved,
+		     v.wants.n);
+		err_hint(e, "stop a VM or choose another type; `pve-vgpu types` shows what fits");
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+int plan_view_release(const struct ctx *c, unsigned int vmid, const char *phase,
+		      struct err *e)
+{
+	AUTO_RUNSTATE struct runstate s = { 0 };
+	int rc = runstate_read(&c->root, vmid, &s, e);
+
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	err_clear(e);
+	for (size_t i = 0; i < s.nvgpus && !strcmp(phase, "post-stop"); i++)
+		printf("vm %u: would remove %s on %s\n", vmid,
+		       s.vgpus[i].name ? s.vgpus[i].name : s.vgpus[i].type, s.vgpus[i].parent_name);
+	return 0;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "release.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "framework.h"
+#include "lock.h"
+#include "reservation.h"
+#include "vmproc.h"
+#include "xalloc.h"
+
+#define POLL_MS		100
+/* How long a removal may block in the driver before we let go of it. */
+#define REMOVE_MS	2000
+
+static pid_t opener(const struct ctx *c, const struct vgpu *v)
+{
+	AUTO_STRLIST struct strlist names = { 0 };
+	AUTO_VFIO_USERS struct vfio_users users = { 0 };
+
+	vgpu_vfio_names(&c->root, v, &names);
+	if (!names.n)
+		return 0;
+	vfio_users_read(&c->root, &users);
+	return vfio_user_of(&users, &names);
+}
+
+/*
+ * A vendor VF's path is used again: a line of PVE's for another VM means that
+ * the next owner is there already.
+ */
+static bool has_next_owner(const struct ctx *c, const struct vgpu *v)
+{
+	AUTO_RESERVATIONS struct reservation_list l = { 0 };
+
+	if (v->framework != FRAMEWORK_NVIDIA_VFIO || !v->vmid ||
+	    reservation_read(&c->root, &l, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < l.n; i++)
+		if (bdf_eq(&l.r[i].dev, &v->parent) && l.r[i].vmid != v->vmid &&
+		    reservation_holds(&c->root, &l.r[i]))
+			return true;
+	return false;
+}
+
+int release_one(const struct ctx *c, const struct vgpu *v, const char *who,
+		int64_t deadline, struct err *e)
+{
+	AUTO_LOCK struct lock lock = LOCK_NONE;
+	pid_t pid;
+	int rc;
+
+	if (has_next_owner(c, v))
+		return 0;
+	rc = lock_gpu(&c->root, &v->gpu, who, deadline, &lock, e);
+	if (rc < 0)
+		return rc;
+	/* Looked at under the lock and right before: `remove` blocks while it is open. */
+	pid = opener(c, v);
+	if (pid)
+		return fail(e, -EBUSY, "process %d has it open", (int)pid);
+	return framework_ops(v->framework)->remove(&c->root, v, REMOVE_MS, e);
+}
+
+void release_reservation(const struct ctx *c, const struct vgpu *v)
+{
+	/* A line that stays behind is taken for a leftover as soon as the VM does not run. */
+	if (v->framework == FRAMEWORK_NVIDIA_VFIO && v->vmid)
+		reservation_drop(&c->root, &v->parent, 1, v->vmid, NULL);
+}
+
+/* One try. 0: gone, and off the list; -EBUSY: not yet. */
+static int try_one(const struct ctx *c, const struct vgpu *v, const struct release *how,
+		   struct err *e)
+{
+	int rc = framework_ops(v->framework)->present(&c->root, v, e);
+
+	if (rc <= 0)
+		return rc;
+	if (clock_ms() < how->patience)
+		return fail(e, -EBUSY, "the driver may still remove it by itself");
+	return release_one(c, v, how->who, how->deadline, e);
+}
+
+static const char *place(const struct vgpu *v)
+{
+	return *v->uuid ? v->uuid : v->parent_name;
+}
+
+int release(const struct ctx *c, struct runstate *s, const struct release *how, struct err *e)
+{
+	AUTO_ERR struct err last = { 0 };
+	size_t before = s->nvgpus;
+	AUTO_FREE struct bdf *freed = xcalloc(before, sizeof(*freed));
+	size_t nfreed = 0;
+	int rc = 0;
+
+	for (;;) {
+		for (size_t i = s->nvgpus; i-- > 0;) {
+			struct vgpu *v = &s->vgpus[i];
+
+			err_clear(&last);
+			if (try_one(c, v, how, &last) < 0) {
+				fail_in(&last, -EBUSY, "vGPU %s on %s stays", place(v), v->parent_name);
+				continue;
+			}
+			if (v->framework == FRAMEWORK_NVIDIA_VFIO)
+				freed[nfreed++] = v->parent;
+			runstate_drop(s, i);
+		}
+		if (!s->nvgpus || clock_ms() >= how->deadline)
+			break;
+		clock_sleep_ms(POLL_MS);
+	}
+	if (s->vmid)
+		rc = reservation_drop(&c->root, freed, nfreed, s->vmid, e);
+	if (s->nvgpus < before) {
+		/* With nothing left the file goes: its vGPUs are gone whether or not that works. */
+		int wrote = runstate_write(&c->root, s, rc < 0 ? NULL : e);
+
+		rc = rc < 0 ? rc : wrote;
+	}
+	if (rc == 0 && s->nvgpus)
+		rc = fail(e, -EBUSY, "%s", last.msg ? last.msg : "vGPUs are left");
+	return rc;
+}
