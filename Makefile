@@ -3,6 +3,8 @@
 
 PREFIX     ?= /usr
 BINDIR     ?= $(PREFIX)/bin
+MANDIR     ?= $(PREFIX)/share/man
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 DESTDIR    ?=
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
@@ -62,10 +64,28 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/lib/libpvevgpu.a
 
 unit: $(UNIT_BIN)
 
+# All tests; TESTS="tests/bats/hook.bats …" runs some of them.
+check: all unit
+	$(Q)tests/check.sh $(TESTS)
+
+# The main job on the simulated node, told in twenty lines.
+demo: all
+	$(Q)tests/demo.sh
+
+# Cost beside mdevctl and a shell loop, in ratios.
+bench: all
+	$(Q)tests/bench/run $(BENCH_ARGS)
+
+install: $(HELPER)
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHCOMPDIR)
+	$(INSTALL) -m 0755 $(HELPER) $(DESTDIR)$(BINDIR)/pve-vgpu
+	$(INSTALL) -m 0644 man/pve-vgpu.8 $(DESTDIR)$(MANDIR)/man8/pve-vgpu.8
+	$(INSTALL) -m 0644 completions/pve-vgpu.bash $(DESTDIR)$(BASHCOMPDIR)/pve-vgpu
+
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(SIM)
 
-.PHONY: all unit clean
+.PHONY: all unit check demo bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

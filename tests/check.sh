@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# Run all tests, or the files named, and end with one line "N passed, M failed".
+# A skipped test counts as failed: what cannot run here has shown nothing.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+passed=0 failed=0
+failures=()
+
+# count NAME: read TAP, show it, count it
+count() {
+	local line
+
+	while IFS= read -r line; do
+		printf '%s\n' "$line"
+		case $line in
+		"ok "*"# skip"*|"not ok "*)
+			failed=$((failed + 1))
+			failures+=("$1: $line")
+			;;
+		"ok "*)
+			passed=$((passed + 1))
+			;;
+		esac
+	done
+}
+
+# tap NAME COMMAND…: a program that prints TAP; one that fails without saying so is a failure too
+tap() {
+	local name=$1 before=$failed status
+
+	shift
+	printf '# %s\n' "$name"
+	"$@" > "$out" 2>&1
+	status=$?
+	count "$name" < "$out"
+	if [ "$status" -ne 0 ] && [ "$failed" -eq "$before" ]; then
+		failed=$((failed + 1))
+		failures+=("$name: exit status $status")
+	fi
+}
+
+out=$(mktemp) || exit 1
+trap 'rm -f "$out"' EXIT
+
+if [ $# -gt 0 ]; then
+	suites=("$@")
+else
+	suites=("${BUILD:-build}"/tests/unit/test_* tests/bats/*.bats)
+fi
+for suite in "${suites[@]}"; do
+	case $suite in
+	*.o|*.d) ;;
+	*.bats) tap "$suite" bats --formatter tap --timing "$suite" ;;
+	*) tap "$suite" "$suite" ;;
+	esac
+done
+
+if [ "${#failures[@]}" -gt 0 ]; then
+	echo "# failed:"
+	printf '#   %s\n' "${failures[@]}"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
