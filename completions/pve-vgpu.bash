@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# shellcheck shell=bash
+# Bash completion for pve-vgpu.
+
+_pve_vgpu() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd='' i
+	local commands='types list plan create remove gc hook version'
+	local phases='pre-start post-start pre-stop post-stop'
+	local words=''
+
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--root) i=$((i + 1)) ;;
+		-*) ;;
+		*) cmd=${COMP_WORDS[i]}; break ;;
+		esac
+	done
+	case $prev in
+	--root) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+	--gpu) words=$(pve-vgpu types 2>/dev/null | cut -f1 | sort -u) ;;
+	--uuid|--params) return ;;
+	*)
+		case $cmd in
+		'') words="$commands --root --help --version" ;;
+		types|list) words='--json' ;;
+		plan) words="--json $(_pve_vgpu_vmids)" ;;
+		create) words="--uuid --gpu --params --dry-run --json $(pve-vgpu types 2>/dev/null | cut -f2 | sort -u)" ;;
+		remove) words="--dry-run $(pve-vgpu list 2>/dev/null | awk -F'\t' '{ print $5 == "-" ? $2 : $5 }')" ;;
+		gc) words='--dry-run' ;;
+		hook)
+			if [ "$i" -eq $((COMP_CWORD - 1)) ]; then
+				words="--dry-run $(_pve_vgpu_vmids)"
+			else
+				words="--dry-run $phases"
+			fi
+			;;
+		[0-9]*) words=$phases ;;
+		esac
+		;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+_pve_vgpu_vmids() {
+	local f
+
+	for f in /etc/pve/qemu-server/*.conf; do
+		f=${f##*/}
+		echo "${f%.conf}"
+	done
+}
+
+complete -F _pve_vgpu pve-vgpu

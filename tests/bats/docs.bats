@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# What is written about the program is what the program does.
+
+load helper
+
+teardown() {
+	node_teardown
+}
+
+setup() {
+	cd "$TOP" || return
+	commands=$("$PVE_VGPU" --help | sed -n '/^commands:/,/^options:/s/^  \([a-z][a-z]*\)\( .*\)\?$/\1/p')
+}
+
+# The options of one command as --help has them
+options_of() {
+	"$PVE_VGPU" --help | sed -n "s/^  $1\( .*\)\?\$/\1/p" | grep -oE -- '--[a-z-]+' | sort -u
+}
+
+# The branch of the completion that serves one command
+completed() {
+	awk -v cmd="$1" '
+		$0 ~ "^\t\t([a-z]+[|])*" cmd "([|][a-z]+)*[)]" { on = 1 }
+		on { print }
+		on && /;;$/ { exit }' completions/pve-vgpu.bash
+}
+
+@test "--help names the commands" {
+	assert_equal "$(wc -w <<< "$commands")" 8
+}
+
+@test "the man page describes every command with its options, and no other" {
+	local cmd opt page
+
+	page=$(sed -n '/^\.SH COMMANDS/,/^\.SH OPTIONS/p' man/pve-vgpu.8 | sed 's/\\f.//g; s/\\-/-/g; s/"//g')
+	for cmd in $commands; do
+		grep -qE "^\.(B|BR|BI) $cmd( |\$)" <<< "$page" || { echo "no $cmd"; return 1; }
+		for opt in $(options_of "$cmd"); do
+			grep -E "^\.(B|BR|BI) $cmd( |\$)" <<< "$page" | sed 's/ //g' | grep -q -- "$opt" ||
+				{ echo "no $opt in $cmd"; return 1; }
+		done
+	done
+	assert_equal "$(grep -cE '^\.(B|BR|BI) [a-z]+( |$)' <<< "$(grep -A1 '^\.TP' <<< "$page")")" "$(wc -w <<< "$commands")"
+}
+
+@test "the completion offers every command and option, and no other" {
+	local cmd offered
+
+	offered=$(sed -n "s/.*local commands='\(.*\)'.*/\1/p" completions/pve-vgpu.bash)
+	assert_equal "$(tr ' ' '\n' <<< "$offered" | sort)" "$(sort <<< "$commands")"
+	for cmd in $commands; do
+		assert_equal "$(completed "$cmd" | grep -oE -- '--[a-z-]+' | sort -u)" "$(options_of "$cmd")"
+	done
+}
+
+@test "every key of the settings is in README and in the man page" {
+	local key
+
+	for key in gpu placement cleanup-wait start-grace lock-wait 'hostpci<N>'; do
+		grep -qF "\`$key\`" README.md || { echo "README: $key"; return 1; }
+		sed 's/\\-/-/g' man/pve-vgpu.8 | grep -qF "$key" || { echo "man page: $key"; return 1; }
+	done
+	# and the program knows each of them
+	node a40x8-mdev
+	vm 100
+	settings '[defaults]' 'gpu = 0000:67:00.0' 'placement = spread' 'cleanup-wait = 1' 'start-grace = 1' \
+		'lock-wait = 1' '[vm 100]' 'hostpci0 = A40-24A'
+	run pve_vgpu plan 100
+	assert_success
+	assert_output 0000:67:00.4
+}
+
+
+@test "the fields that docs/json.md names are those that are printed" {
+	local doc got
+
+	node a40x8-mdev
+	vm 100
+	intent 100 A40-24A
+	doc=$(sed -n '/^## `types/,/^## `list/s/^| `\([a-z_]*\)` .*/\1/p' docs/json.md | sort)
+	got=$(pve_vgpu types --json | jq -r '.[0] | keys[]' | sort)
+	assert_equal "$doc" "$got"
+	hook 100 pre-start 2> /dev/null
+	doc=$(sed -n '/^## `list/,/^## `plan/s/^| \(`.*`\) | .*/\1/p' docs/json.md | cut -d'|' -f1 | grep -oE '[a-z_]+' | sort -u)
+	got=$(pve_vgpu list --json | jq -r '.[0] | keys[]' | sort)
+	assert_equal "$doc" "$got"
+}
+
+@test "the versions in the Makefile, the man page and the changelog are one" {
+	local v
+
+	v=$(sed -n 's/^VERSION := //p' Makefile)
+	assert_equal "$("$PVE_VGPU" version)" "pve-vgpu $v"
+	grep -q "\"pve-vgpu $v\"" man/pve-vgpu.8
+	grep -q "^pve-vgpu ($v)" debian/changelog
+}
+
+@test "the man page has no faults that man sees" {
+	run env LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -l man/pve-vgpu.8
+	assert_success
+	refute_output 'warning'
+}
