@@ -2,6 +2,9 @@
 # A node of its own for every test: a root directory with the simulated sysfs
 # in it, and small words for what an admin, PVE and QEMU do to it.
 
+# bats sets some of these, and the tests use what is set here:
+# shellcheck disable=SC2154,SC2034
+
 bats_require_minimum_version 1.5.0
 
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)

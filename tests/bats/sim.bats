@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 # The simulated node itself, spoken to through its mount alone.
 
+# Names in sysfs are plain:
+# shellcheck disable=SC2010
+
 load sim_helper
 
 setup() {
@@ -404,7 +407,9 @@ current() {
 }
 
 @test "vendor: ids of instance and placement are there with the vGPU alone" {
-	local n=$(pci $VF)/nvidia
+	local n
+
+	n=$(pci $VF)/nvidia
 
 	one_a40 '"framework": "nvidia-vfio"'
 	is "$(get $n/placement_id)" "No such device or address"
@@ -527,7 +532,9 @@ MIG_TYPES='"types": [ { "id": 468, "name": "GRID A100-4C", "max_instance": 10 },
 }
 
 @test "sriov_numvfs: as the kernel has it, and NVIDIA's driver refuses" {
-	local n=$(pci 0000:03:00.0)/sriov_numvfs
+	local n
+
+	n=$(pci 0000:03:00.0)/sriov_numvfs
 
 	node - <<-'JSON'
 	{ "gpus": [ { "bdf": "0000:03:00.0", "vendor": "1002", "device": "7460", "driver": "gim", "framework": "vf", "totalvfs": 4 },

@@ -63,7 +63,7 @@ static int node_stat(struct node n, struct stat *st)
 static void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fuse_entry_param e = { 0 };
-	struct node n;
+	struct node n = { 0 };
 	int rc;
 
 	pthread_mutex_lock(&sim->lock);

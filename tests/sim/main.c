@@ -96,7 +96,7 @@ static int run(const char *file, const char *dir, int foreground)
 	static struct sim sim = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	char path[PATH_MAX];
 	struct fuse_session *se;
-	struct err e;
+	struct err e = { 0 };
 	int rc;
 
 	if (nodefile_load(file, &sim, &e))
