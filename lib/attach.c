@@ -16,8 +16,12 @@ int attach_args_uuids(const struct vmconf *conf,
 
 	for (const char *s = conf->args; s && (s = strstr(s, option)); s++) {
 		size_t len = strcspn(s, ", \t\"'");
-		AUTO_FREE char *path = xstrndup(s, len);
 		unsigned int vmid, index;
+
+		while (len && s[len - 1] == '/')
+			len--;
+
+		AUTO_FREE char *path = xstrndup(s, len);
 
 		if (vgpu_pve_uuid_parse(path_base(path), &vmid, &index)) {
 			int rc = found(arg, vmid, index);

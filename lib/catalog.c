@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "json_util.h"
+#include "quote.h"
 #include "xalloc.h"
 
 #define CATALOG_DIR	"var/lib/pve-vgpu"
@@ -32,9 +33,13 @@ struct vgpu_type *catalog_add(struct catalog *c, const char *key, unsigned int n
 	t = xcalloc(1, sizeof(*t));
 	t->key = xstrdup(key);
 	t->number = number;
-	t->full_name = xstrdup(full_name);
+	t->full_name = text_clean(full_name, VGPU_NAME_MAX);
+	if (!*t->full_name) {
+		free(t->full_name);
+		t->full_name = xstrdup(vgpu_type_id(t));
+	}
 	if (number)
-		t->framebuffer_mib = vgpu_type_mib_of_name(full_name);
+		t->framebuffer_mib = vgpu_type_mib_of_name(t->full_name);
 
 	struct vgpu_type **slot = GROW(c->types, c->ntypes);
 
@@ -71,8 +76,8 @@ void catalog_gpu_offers(struct catalog *c, const struct bdf *addr,
 		g = GROW(c->gpus, c->ngpus);
 		g->addr = *addr;
 	}
-	for (size_t i = 0; i < n && !shared; i++)
-		shared = gpu_has(g, types[i]);
+	for (size_t i = 0; i < g->ntypes && !shared; i++)
+		shared = vgpu_type_same_board(g->types[i], types[0]);
 	if (!shared)
 		g->ntypes = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -117,6 +122,7 @@ static void load_types(struct catalog *c, struct json_object *types)
 
 		t->framebuffer_mib = (unsigned int)json_num(row, "framebuffer_mib", 0, UINT_MAX);
 		t->max_instance = (unsigned int)json_num(row, "max_instance", 0, UINT_MAX);
+		t->described = json_flag(row, "described");
 	}
 }
 
@@ -195,6 +201,7 @@ static struct json_object *types_json(const struct catalog *c)
 		json_add_str(row, "full_name", t->full_name);
 		json_add_num(row, "framebuffer_mib", t->framebuffer_mib);
 		json_add_num(row, "max_instance", t->max_instance);
+		json_add_flag(row, "described", t->described);
 		json_object_array_add(types, row);
 	}
 	return types;
@@ -217,10 +224,50 @@ static struct json_object *gpus_json(const struct catalog *c)
 	return gpus;
 }
 
+/* What others have learned of the same board in the same slot, if c has it at all. */
+static void merge_gpu(struct catalog *c, const struct catalog_gpu *saved)
+{
+	const struct catalog_gpu *own = catalog_gpu(c, &saved->addr);
+	AUTO_FREE const struct vgpu_type **types = xcalloc(saved->ntypes, sizeof(*types));
+
+	if (!saved->ntypes ||
+	    (own && own->ntypes && !vgpu_type_same_board(own->types[0], saved->types[0])))
+		return;
+	for (size_t i = 0; i < saved->ntypes; i++)
+		types[i] = catalog_type(c, saved->types[i]->key);
+	catalog_gpu_offers(c, &saved->addr, types, saved->ntypes);
+}
+
+/*
+ * The file may have grown since it was loaded, and with vendor VFIO what it has
+ * more may not be seen again before the GPU is empty.
+ */
+static void merge_saved(struct catalog *c, const struct root *r)
+{
+	AUTO_CATALOG struct catalog saved = { 0 };
+
+	catalog_load(&saved, r);
+	for (size_t i = 0; i < saved.ntypes; i++) {
+		const struct vgpu_type *t = saved.types[i];
+
+		if (catalog_type(c, t->key))
+			continue;
+
+		struct vgpu_type *own = catalog_add(c, t->key, t->number, t->full_name);
+
+		own->framebuffer_mib = t->framebuffer_mib;
+		own->max_instance = t->max_instance;
+		own->described = t->described;
+	}
+	for (size_t i = 0; i < saved.ngpus; i++)
+		merge_gpu(c, &saved.gpus[i]);
+}
+
 int catalog_save(struct catalog *c, const struct root *r, struct err *e)
 {
 	if (!c->changed)
 		return 0;
+	merge_saved(c, r);
 
 	AUTO_JSON struct json_object *top = json_object_new_object();
 

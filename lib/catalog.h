@@ -42,14 +42,18 @@ struct catalog {
 void catalog_load(struct catalog *c, const struct root *r);
 
 /*
- * Write it back if it has changed. A failure is returned for who wants to
+ * Write it back if it has changed, with what others have written meanwhile. A
+ * failure is returned for who wants to
  * mention it; nothing depends on the file.
  */
 int catalog_save(struct catalog *c, const struct root *r, struct err *e);
 
 struct vgpu_type *catalog_type(const struct catalog *c, const char *key);
 
-/* Add a type under this key, or return the one that is there. */
+/*
+ * Add a type under this key, or return the one that is there. The name is made
+ * fit to be shown; one that is empty is the type's id.
+ */
 struct vgpu_type *catalog_add(struct catalog *c, const char *key, unsigned int number,
 			      const char *full_name);
 
@@ -57,8 +61,8 @@ struct vgpu_type *catalog_add(struct catalog *c, const char *key, unsigned int n
 struct catalog_gpu *catalog_gpu(const struct catalog *c, const struct bdf *addr);
 
 /*
- * Note that the GPU offers these types now. Where it shares none with what was
- * seen before, another board stands in that slot and the old list goes.
+ * Note that the GPU offers these types now. Where they are of another board than
+ * what was seen before, that board stands in the slot now and the old list goes.
  */
 void catalog_gpu_offers(struct catalog *c, const struct bdf *addr,
 			const struct vgpu_type *const *types, size_t n);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "quote.h"
 #include "xalloc.h"
 
 const struct framework_ops *framework_ops(enum framework id)
@@ -41,17 +42,25 @@ int vgpu_vfio_names(const struct root *r, const struct vgpu *v, struct strlist *
 	return 0;
 }
 
+/* Whether a list "a=1,b=2", however it is spaced, has this word. */
+static bool has_word(const char *list, const char *word, size_t len)
+{
+	static const char separators[] = ", \t\n";
+
+	for (const char *s = list; *(s += strspn(s, separators)); s += strcspn(s, separators))
+		if (strcspn(s, separators) == len && !memcmp(s, word, len))
+			return true;
+	return false;
+}
+
 /* What the driver keeps may be spaced or ordered in its own way; each word must be there. */
 static bool has_params(const char *kept, const char *params)
 {
-	AUTO_FREE char *copy = xstrdup(params);
-	char *save = NULL;
+	static const char separators[] = ", ";
 
-	for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-		word += strspn(word, " ");
-		if (!strstr(kept, word))
+	for (const char *s = params; *(s += strspn(s, separators)); s += strcspn(s, separators))
+		if (!has_word(kept, s, strcspn(s, separators)))
 			return false;
-	}
 	return true;
 }
 
@@ -70,6 +79,7 @@ int vgpu_write_params(const struct root *r, const struct vgpu *v, const char *pa
 		return rc;
 	}
 	if (!has_params(kept, params))
-		return fail(e, -EIO, "write '%s' to '/%s': the driver kept '%s'", params, path, kept);
+		return fail(e, -EIO, "write '%s' to '/%s': the driver kept %s", params, path,
+			    QUOTED(kept));
 	return 0;
 }

@@ -36,7 +36,8 @@ struct framework_ops {
 
 	/*
 	 * Read what a GPU offers where discover() could not know it without
-	 * asking the driver. Sets g->seen. A GPU that lists nothing is success.
+	 * asking the driver, or only from what was seen before. Sets g->asked. A GPU
+	 * that lists nothing is success.
 	 */
 	int (*learn)(const struct root *r, struct catalog *c, const struct inventory *inv,
 		     struct gpu *g, struct err *e);
@@ -60,6 +61,7 @@ struct framework_ops {
 	/*
 	 * Make v (its parent, type, and uuid on mdev, are set) and see that it is
 	 * there: a real host has answered a create with success and made nothing.
+	 * -ENOTRECOVERABLE: the driver took it, and whether v is there cannot be read.
 	 */
 	int (*create)(const struct root *r, const struct vgpu *v, struct err *e);
 
@@ -92,9 +94,10 @@ int mdev_type_dirname(const struct root *r, const struct bdf *parent, const char
 
 /*
  * What a vendor VF lists as creatable now, as types of the catalog, which
- * learns those that are new. The caller frees *types.
+ * learns those that are new; g offers what the catalog has of it then. The
+ * caller frees *types.
  */
-int nvidia_vfio_listing(const struct root *r, struct catalog *c, const struct gpu *g,
+int nvidia_vfio_listing(const struct root *r, struct catalog *c, struct gpu *g,
 			const struct bdf *vf, const struct vgpu_type ***types, size_t *n,
 			struct err *e);
 

@@ -13,6 +13,7 @@
 #include "framework.h"
 #include "parse.h"
 #include "pci_tree.h"
+#include "quote.h"
 #include "xalloc.h"
 
 /* How long a device may take to appear after a create that reported success. */
@@ -64,6 +65,8 @@ static const struct vgpu_type *learn_type(const struct root *r, struct catalog *
 
 	if (description)
 		vgpu_type_describe(t, description);
+	t->described = true;
+	c->changed = true;
 	return t;
 }
 
@@ -88,14 +91,15 @@ static int read_offers(const struct root *r, struct catalog *c, struct inventory
 		const struct vgpu_type *t = catalog_type(c, key);
 		AUTO_ERR struct err why = { 0 };
 
-		if (!t)
+		/* Vendor VFIO, under another kernel, has taught its name alone. */
+		if (!t || !t->described)
 			t = learn_type(r, c, dir, names.s[i], key, number, &why);
 		if (t) {
 			gpu_add_offer(g, t);
 			continue;
 		}
 		strlist_take(&inv->problems, xasprintf("%s: type %s passed over: %s",
-						       BDF_STR(parent), names.s[i], why.msg));
+						       BDF_STR(parent), QUOTED(names.s[i]), why.msg));
 		rc = -EAGAIN;
 	}
 	return rc;
@@ -114,7 +118,7 @@ static void add_gpu(const struct root *r, struct catalog *c, struct inventory *i
 
 		*slot = parents->b[i];
 	}
-	g->seen = true;
+	g->seen = g->asked = true;
 	/*
 	 * All VFs of a GPU show the same types: the first that shows any will do,
 	 * and a few others where that one could not be read to its end.
@@ -136,7 +140,7 @@ static void add_gpu(const struct root *r, struct catalog *c, struct inventory *i
 static int discover(const struct root *r, struct catalog *c, struct inventory *inv,
 		    struct err *e)
 {
-	AUTO_BDF_LIST struct bdf_list on_bus = { 0 }, seen = { 0 };
+	AUTO_BDF_LIST struct bdf_list on_bus = { 0 }, seen = { 0 }, failed = { 0 };
 	int rc = pci_list(r, "sys/class/mdev_bus", &on_bus, e);
 
 	if (rc < 0)
@@ -150,14 +154,19 @@ static int discover(const struct root *r, struct catalog *c, struct inventory *i
 		if (bdf_list_has(&seen, fn))
 			continue;
 		if (pci_physfn(r, fn, &pf) < 0) {
+			/* Gone since the bus was listed: no word on what it was. */
+			if (!pci_exists(r, fn))
+				continue;
 			bdf_list_add(&parents, fn);
 			add_gpu(r, c, inv, fn, &parents, false);
 			continue;
 		}
+		if (bdf_list_has(&failed, &pf))
+			continue;
 		if (pci_virtfns(r, &pf, &vfs, &why) < 0) {
 			strlist_take(&inv->problems, xasprintf("GPU %s left out: %s",
 							       BDF_STR(&pf), why.msg));
-			bdf_list_add(&seen, fn);
+			bdf_list_add(&failed, &pf);
 			continue;
 		}
 		for (size_t v = 0; v < vfs.n; v++) {
@@ -179,11 +188,11 @@ static int learn(const struct root *r, struct catalog *c, const struct inventory
 	(void)c;
 	(void)inv;
 	(void)e;
-	g->seen = true;
+	g->seen = g->asked = true;
 	return 0;
 }
 
-/* The last but one component of ".../<parent>/<uuid>". */
+/* The last but one component of ".../<parent>/<uuid>", made fit to be shown. */
 static char *parent_of_link(const char *target)
 {
 	AUTO_FREE char *dir = xstrdup(target);
@@ -192,7 +201,7 @@ static char *parent_of_link(const char *target)
 	if (!slash)
 		return xstrdup("");
 	*slash = '\0';
-	return xstrdup(path_base(dir));
+	return text_clean(path_base(dir), NAME_MAX);
 }
 
 /* Everything about one mdev from two links. -ENOENT: it vanished meanwhile. */

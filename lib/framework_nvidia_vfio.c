@@ -28,13 +28,34 @@ static bool is_vendor_vf(const struct root *r, const struct bdf *vf)
 	return root_exists(r, path);
 }
 
+/* Let the GPU offer what the catalog has of it: as it stands after a listing. */
+static void offer_known(const struct catalog *c, struct gpu *g)
+{
+	const struct catalog_gpu *known = catalog_gpu(c, &g->addr);
+
+	free(take_ptr(g->offers));
+	g->noffers = 0;
+	for (size_t i = 0; known && i < known->ntypes; i++)
+		gpu_add_offer(g, known->types[i]);
+	g->seen = g->noffers > 0;
+}
+
+/* One VF tells for all; others are asked where the first ones are just going away. */
+static bool has_vendor_vf(const struct root *r, const struct bdf_list *vfs)
+{
+	for (size_t i = 0; i < vfs->n; i++)
+		if (is_vendor_vf(r, &vfs->b[i]))
+			return true;
+	return false;
+}
+
 static void add_gpu(const struct root *r, const struct catalog *c, struct inventory *inv,
 		    const struct bdf *pf, const struct bdf_list *vfs)
 {
-	const struct catalog_gpu *before = catalog_gpu(c, pf);
 	struct gpu *g;
 
-	if (!vfs->n || !is_vendor_vf(r, &vfs->b[0]))
+	/* What stands on the mdev bus has no such files: 64 looks a GPU are saved. */
+	if (inventory_gpu(inv, pf) || !has_vendor_vf(r, vfs))
 		return;
 	g = GROW(inv->gpus, inv->ngpus);
 	g->addr = *pf;
@@ -45,9 +66,7 @@ static void add_gpu(const struct root *r, const struct catalog *c, struct invent
 
 		*slot = vfs->b[i];
 	}
-	for (size_t i = 0; before && i < before->ntypes; i++)
-		gpu_add_offer(g, before->types[i]);
-	g->seen = g->noffers > 0;
+	offer_known(c, g);
 }
 
 static int discover(const struct root *r, struct catalog *c, struct inventory *inv,
@@ -66,12 +85,14 @@ static int discover(const struct root *r, struct catalog *c, struct inventory *i
 		if (bdf_list_has(&seen, &pf))
 			continue;
 		pci_physfn(r, &bound.b[i], &pf);
+		if (bdf_list_has(&seen, &pf) || !pci_exists(r, &bound.b[i]))
+			continue;
+		bdf_list_add(&seen, &pf);
 		if (pci_virtfns(r, &pf, &vfs, &why) < 0) {
 			strlist_take(&inv->problems, xasprintf("GPU %s left out: %s",
 							       BDF_STR(&pf), why.msg));
 			continue;
 		}
-		bdf_list_add(&seen, &pf);
 		for (size_t v = 0; v < vfs.n; v++) {
 			bdf_list_add(&seen, &vfs.b[v]);
 			if (bdf_list_has(&bound, &vfs.b[v]))
@@ -117,7 +138,7 @@ static int read_listing(const struct root *r, struct catalog *c, const struct gp
 	return 0;
 }
 
-int nvidia_vfio_listing(const struct root *r, struct catalog *c, const struct gpu *g,
+int nvidia_vfio_listing(const struct root *r, struct catalog *c, struct gpu *g,
 			const struct bdf *vf, const struct vgpu_type ***types, size_t *n,
 			struct err *e)
 {
@@ -128,6 +149,8 @@ int nvidia_vfio_listing(const struct root *r, struct catalog *c, const struct gp
 		listing_free(&l);
 		return rc;
 	}
+	g->asked = true;
+	offer_known(c, g);
 	*types = l.types;
 	*n = l.n;
 	return 0;
@@ -148,13 +171,13 @@ static int learn(const struct root *r, struct catalog *c, const struct inventory
 		if (!parent_is_free(inv, g, vf))
 			continue;
 		tries++;
+		err_clear(e);
 		rc = read_listing(r, c, g, vf, &l, e);
-		for (size_t k = 0; k < l.n; k++)
-			gpu_add_offer(g, l.types[k]);
 		if (l.n)
 			break;
 	}
-	g->seen = true;
+	g->asked = true;
+	offer_known(c, g);
 	return rc;
 }
 
@@ -254,10 +277,11 @@ static int create(const struct root *r, const struct vgpu *v, struct err *e)
 	AUTO_FREE char *number = xasprintf("%u", v->number);
 	int rc = root_write_attr(r, path, number, 0, e);
 
-	if (rc == 0)
-		rc = present(r, v, e);
 	if (rc < 0)
 		return rc;
+	rc = present(r, v, e);
+	if (rc < 0)
+		return fail_in(e, -ENOTRECOVERABLE, "write '%s' to '/%s' was taken", number, path);
 	if (!rc)
 		return fail(e, -ENODEV,
 			    "write '%s' to '/%s': the driver reported success and made nothing",

@@ -2,6 +2,7 @@
 #include "inventory.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,13 @@ void vgpu_clear(struct vgpu *v)
 	free(take_ptr(v->parent_name));
 	free(take_ptr(v->type));
 	free(take_ptr(v->name));
+}
+
+void inventory_drop(struct inventory *inv, size_t i)
+{
+	vgpu_clear(&inv->vgpus[i]);
+	memmove(&inv->vgpus[i], &inv->vgpus[i + 1], (inv->nvgpus - i - 1) * sizeof(*inv->vgpus));
+	inv->nvgpus--;
 }
 
 void inventory_forget_vgpus(struct inventory *inv)
@@ -217,15 +225,22 @@ size_t gpu_free_parents(const struct inventory *inv, const struct gpu *g)
 
 unsigned int gpu_total_mib(const struct gpu *g)
 {
-	unsigned int most = 0;
+	unsigned int most = 0, fewest = UINT_MAX;
+	bool described = false;
 
 	for (size_t i = 0; i < g->noffers; i++) {
 		const struct vgpu_type *t = g->offers[i].type;
 
-		if (!vgpu_type_is_mig(t) && t->framebuffer_mib > most)
+		if (vgpu_type_is_mig(t) || !t->framebuffer_mib)
+			continue;
+		if (t->framebuffer_mib > most)
 			most = t->framebuffer_mib;
+		if (t->framebuffer_mib < fewest)
+			fewest = t->framebuffer_mib;
+		described |= t->max_instance > 0;
 	}
-	return most;
+	/* Vendor VFIO lists one size alone where a vGPU of that size runs already. */
+	return most > fewest || described ? most : 0;
 }
 
 unsigned int gpu_limit(const struct gpu *g, const struct vgpu_type *t)

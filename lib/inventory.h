@@ -75,6 +75,7 @@ struct gpu {
 	struct offer *offers;
 	size_t noffers;
 	bool seen;			/* offers were read, now or before; else they are assumed */
+	bool asked;			/* the driver was asked for them in this run */
 };
 
 struct inventory {
@@ -97,6 +98,8 @@ struct vgpu *inventory_on(const struct inventory *inv, const struct bdf *parent)
 
 /* Append a copy of v. */
 struct vgpu *inventory_add(struct inventory *inv, const struct vgpu *v);
+/* Drop one vGPU; the others keep their order. */
+void inventory_drop(struct inventory *inv, size_t i);
 /* Drop all vGPUs, keep GPUs and offers. */
 void inventory_forget_vgpus(struct inventory *inv);
 
@@ -122,7 +125,8 @@ bool parent_is_free(const struct inventory *inv, const struct gpu *g, const stru
 
 /*
  * The GPU's frame buffer as far as its types tell: the size of the largest
- * time-sliced one, MiB. 0 where no size is known.
+ * time-sliced one, MiB. 0 where that is not known: no type has a size, or the
+ * list was only seen while a vGPU ran, and then it is of that vGPU's size alone.
  */
 unsigned int gpu_total_mib(const struct gpu *g);
 

@@ -2,6 +2,7 @@
 #include "json_util.h"
 
 #include <limits.h>
+#include <string.h>
 
 #include <json-c/json.h>
 
@@ -21,7 +22,8 @@ struct json_object *json_parse(const char *text, size_t len)
 
 	if (!tok)
 		return NULL;
-	if (len <= INT_MAX) {
+	/* json-c takes a NUL for the end and would pass over what stands behind it. */
+	if (len < INT_MAX && !memchr(text, '\0', len)) {
 		json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
 		/* With its NUL, so that a bare number has an end. */
 		o = json_tokener_parse_ex(tok, text, (int)len + 1);

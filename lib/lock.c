@@ -31,6 +31,7 @@ int lock_wait(int fd, int64_t deadline)
 {
 	struct sigaction act = { .sa_handler = on_alarm }, old_act;
 	struct itimerval off = { 0 };
+	sigset_t alarm, old_mask;
 	int rc = 0;
 
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -39,6 +40,10 @@ int lock_wait(int fd, int64_t deadline)
 		return -errno;
 
 	sigaction(SIGALRM, &act, &old_act);
+	/* Whoever started us may have it blocked, and the wait would have no end. */
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &alarm, &old_mask);
 	for (;;) {
 		int64_t left = deadline - clock_ms();
 
@@ -61,6 +66,7 @@ int lock_wait(int fd, int64_t deadline)
 		}
 	}
 	setitimer(ITIMER_REAL, &off, NULL);
+	sigprocmask(SIG_SETMASK, &old_mask, NULL);
 	sigaction(SIGALRM, &old_act, NULL);
 	return rc;
 }
@@ -103,8 +109,11 @@ static int take(const struct root *r, const char *path, const char *what, const 
 
 	AUTO_FD int fd = root_openat(r, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 
-	if (fd < 0)
-		return fail_errno(e, -fd, "open lock '/%s'", path);
+	if (fd < 0) {
+		rc = fail_errno(e, -fd, "open lock '/%s'", path);
+		rundir_hint(e);
+		return rc;
+	}
 
 	int64_t quiet = clock_ms() + QUIET_MS;
 
@@ -118,7 +127,9 @@ static int take(const struct root *r, const char *path, const char *what, const 
 	if (rc == -EBUSY) {
 		AUTO_FREE char *other = holder(fd);
 
-		return fail(e, rc, "%s is held by %s", what, other);
+		fail(e, rc, "%s is held by %s", what, other);
+		err_hint(e, "try again when that is done; `fuser -v /%s` shows the process", path);
+		return rc;
 	}
 	if (rc < 0)
 		return fail_errno(e, -rc, "lock '/%s'", path);

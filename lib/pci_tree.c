@@ -64,6 +64,13 @@ int pci_list(const struct root *r, const char *path, struct bdf_list *out, struc
 	return 0;
 }
 
+bool pci_exists(const struct root *r, const struct bdf *fn)
+{
+	AUTO_FREE char *path = xasprintf("sys/bus/pci/devices/%s", BDF_STR(fn));
+
+	return root_exists(r, path);
+}
+
 int pci_physfn(const struct root *r, const struct bdf *fn, struct bdf *pf)
 {
 	AUTO_FREE char *path = xasprintf("sys/bus/pci/devices/%s/physfn", BDF_STR(fn));

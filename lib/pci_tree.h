@@ -20,6 +20,9 @@ void bdf_list_sort(struct bdf_list *l);
 /* Names in a directory that are PCI addresses, sorted. A missing directory has none. */
 int pci_list(const struct root *r, const char *path, struct bdf_list *out, struct err *e);
 
+/* Whether the function is there at all. */
+bool pci_exists(const struct root *r, const struct bdf *fn);
+
 /* The physical function of a VF; -ENOENT for a function that is no VF. */
 int pci_physfn(const struct root *r, const struct bdf *fn, struct bdf *pf);
 

@@ -63,12 +63,22 @@ static const struct refusal *refused_on(const struct refusal_list *l, const stru
 	return last;
 }
 
-static bool allowed(const struct want *w, const struct gpu *g)
+static bool allowed(const struct want *w, const struct bdf *gpu)
 {
 	for (size_t i = 0; i < w->ngpus; i++)
-		if (bdf_eq(&w->gpus[i], &g->addr))
+		if (bdf_eq(&w->gpus[i], gpu))
 			return true;
 	return !w->ngpus;
+}
+
+bool want_is_served_by(const struct want *w, const struct vgpu *v)
+{
+	if (!v->on_gpu || !allowed(w, &v->gpu) || (w->pinned && !bdf_eq(&w->parent, &v->parent)))
+		return false;
+	for (size_t i = 0; i < w->nchoices; i++)
+		if (!strcmp(w->choices[i]->key, v->type))
+			return true;
+	return false;
 }
 
 static bool serves_vm(const struct inventory *inv, const struct bdf *parent, unsigned int vmid)
@@ -128,8 +138,8 @@ static char *why_not(const struct inventory *inv, const struct want *w, const st
 	size_t count = gpu_count(inv, g);
 	unsigned int limit = gpu_limit(g, t);
 
-	if (!allowed(w, g))
-		return xstrdup("left out by 'gpu ='");
+	if (!allowed(w, &g->addr))
+		return xstrdup(w->vmid ? "left out by 'gpu ='" : "left out by --gpu");
 	if (!gpu_offer(g, t))
 		return xasprintf("does not offer %s", vgpu_type_name(t));
 	if (gpu_holds_other_size(inv, g, t)) {

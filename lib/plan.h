@@ -65,6 +65,9 @@ struct plan {
 	size_t nouts;
 };
 
+/* Whether a vGPU that is there is what w asks for: one of its types, where it may be. */
+bool want_is_served_by(const struct want *w, const struct vgpu *v);
+
 /* Fill *out; no candidate is no failure. Release with plan_free(). */
 void plan_want(const struct inventory *inv, const struct want *w,
 	       const struct refusal_list *refused, struct plan *out);

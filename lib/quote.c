@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "xalloc.h"
+
 #define ELLIPSIS "\xe2\x80\xa6"
 
 /* Length of the UTF-8 sequence at s, 0 if there is none that is valid and shortest. */
@@ -78,4 +80,56 @@ char *quote_into(char buf[static QUOTE_LEN], const char *text, size_t len)
 	}
 	strcpy(buf + n, at < len ? ELLIPSIS "'" : "'");
 	return buf;
+}
+
+static int is_white(unsigned char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Whether the character at s shows; *len is how many bytes it has. */
+static bool shows(const unsigned char *s, size_t left, size_t *len)
+{
+	uint32_t c;
+
+	*len = 1;
+	if (*s < 0x80)
+		return *s > ' ' && *s < 0x7f;
+
+	size_t n = utf8_decode(s, left, &c);
+
+	if (!n)
+		return false;
+	*len = n;
+	return !is_hidden(c);
+}
+
+char *text_clean(const char *text, size_t max)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	size_t left = strlen(text), n = 0, len;
+	char *out = xcalloc(left + 1, 1);
+
+	for (; left; s += len, left -= len) {
+		len = 1;
+		if (is_white(*s)) {
+			if (n && out[n - 1] != ' ')
+				out[n++] = ' ';
+			continue;
+		}
+
+		bool ok = shows(s, left, &len);
+
+		if (n + (ok ? len : 1) > max)
+			break;
+		if (ok)
+			memcpy(out + n, s, len);
+		else
+			out[n] = '?';
+		n += ok ? len : 1;
+	}
+	while (n && out[n - 1] == ' ')
+		n--;
+	out[n] = '\0';
+	return out;
 }

@@ -23,6 +23,14 @@ static inline char *quote_text(char buf[static QUOTE_LEN], const char *text)
 	return quote_into(buf, text, text ? strlen(text) : 0);
 }
 
+/*
+ * A name that a driver gave, made fit to be kept and shown as it is, in JSON
+ * too: blanks around it go, one blank stands for a run of white space, and a
+ * '?' for what is no valid UTF-8 or does not show. What is longer than max
+ * bytes is cut. The caller frees it.
+ */
+char *text_clean(const char *text, size_t max);
+
 /* For messages: the quoted text lives as long as the enclosing block. */
 #define QUOTED(text) quote_text((char[QUOTE_LEN]){ 0 }, (text))
 

@@ -18,6 +18,7 @@
 #define FILE_PATH	DIR_PATH "/pci-id-reservations"
 #define LOCK_PATH	FILE_PATH ".lock"
 #define LOCK_MS		5000	/* as long as PVE itself waits for it */
+#define LOCK_MIN_MS	500	/* PVE holds it for moments: a deadline that is over still gives it one */
 
 static int parse_line(char *line, struct reservation *res)
 {
@@ -43,17 +44,12 @@ void reservation_parse(const char *text, struct reservation_list *l)
 {
 	while (*text) {
 		size_t len = strcspn(text, "\n");
-		struct reservation res = { 0 };
+		struct reservation *res = GROW(l->r, l->n);
 		AUTO_FREE char *copy = xstrndup(text, len);
 
-		if (parse_line(copy, &res) < 0)
-			res = (struct reservation){ 0 };
-		if (len) {
-			struct reservation *slot = GROW(l->r, l->n);
-
-			*slot = res;
-			slot->line = xstrndup(text, len);
-		}
+		if (parse_line(copy, res) < 0)
+			*res = (struct reservation){ 0 };
+		res->line = xstrndup(text, len);
 		text += len + (text[len] == '\n');
 	}
 }
@@ -89,6 +85,10 @@ int reservation_read(const struct root *r, struct reservation_list *l, struct er
 		return 0;
 	if (rc < 0)
 		return fail(e, rc, "%s", why.msg);
+	/* A line with a NUL in it is none; what comes behind it counts all the same. */
+	for (size_t i = 0; i < len; i++)
+		if (!text[i])
+			text[i] = '?';
 	reservation_parse(text, l);
 	return 0;
 }
@@ -152,12 +152,11 @@ static int check_free(const struct root *r, const struct reservation_list *l,
 }
 
 /* Replace the lines of devs by add; without add, those of vmid alone go. */
-static int change(const struct root *r, const struct bdf *devs, size_t n, unsigned int vmid,
-		  const char *add, struct err *e)
+static int lock_file(const struct root *r, int64_t deadline, int *out, struct err *e)
 {
-	AUTO_RESERVATIONS struct reservation_list l = { 0 };
 	/* qemu-server makes the directory itself; at the first start after boot we may be earlier. */
 	int rc = root_mkdir(r, DIR_PATH, e);
+	int64_t begin = clock_ms(), until = begin + LOCK_MS;
 
 	if (rc < 0)
 		return rc;
@@ -166,13 +165,32 @@ static int change(const struct root *r, const struct bdf *devs, size_t n, unsign
 
 	if (fd < 0)
 		return fail_errno(e, -fd, "open PVE's lock '/%s'", LOCK_PATH);
-	rc = lock_wait(fd, clock_ms() + LOCK_MS);
-	if (rc < 0) {
-		fail_errno(e, -rc, "take PVE's lock '/%s'", LOCK_PATH);
-		err_hint(e, "another VM is starting or stopping; try again");
+	if (until > deadline)
+		until = deadline < begin + LOCK_MIN_MS ? begin + LOCK_MIN_MS : deadline;
+	rc = lock_wait(fd, until);
+	if (rc == -EBUSY) {
+		/* Not EBUSY: that is a device that somebody else has reserved. */
+		rc = fail(e, -ETIMEDOUT, "another process has held PVE's lock '/%s' for %lld ms",
+			  LOCK_PATH, (long long)(until - begin));
+		err_hint(e, "qemu-server holds it while a VM starts or stops; try again, and if that does not "
+			 "help see who holds it: fuser -v /%s", LOCK_PATH);
 		return rc;
 	}
-	rc = reservation_read(r, &l, e);
+	if (rc < 0)
+		return fail_errno(e, -rc, "take PVE's lock '/%s'", LOCK_PATH);
+	*out = take_fd(&fd);
+	return 0;
+}
+
+static int change(const struct root *r, const struct bdf *devs, size_t n, unsigned int vmid,
+		  const char *add, int64_t deadline, struct err *e)
+{
+	AUTO_RESERVATIONS struct reservation_list l = { 0 };
+	AUTO_FD int lock = -1;
+	int rc = lock_file(r, deadline, &lock, e);
+
+	if (rc == 0)
+		rc = reservation_read(r, &l, e);
 	if (rc == 0 && add)
 		rc = check_free(r, &l, devs, n, vmid, e);
 	if (rc < 0)
@@ -185,16 +203,25 @@ static int change(const struct root *r, const struct bdf *devs, size_t n, unsign
 	return root_replace(r, FILE_PATH, text, 0644, e);
 }
 
+static int with_hint(int rc, struct err *e)
+{
+	if (rc < 0)
+		err_hint(e, "PVE keeps its reservations under /run: see that /run is mounted, writable and not "
+			 "full (df /run; df -i /run)");
+	return rc;
+}
+
 int reservation_set(const struct root *r, const struct bdf *devs, size_t n, unsigned int vmid,
-		    int64_t until, pid_t pid, struct err *e)
+		    int64_t until, pid_t pid, int64_t deadline, struct err *e)
 {
 	AUTO_FREE char *add = new_lines(devs, n, vmid, until, pid);
+	int rc = n ? change(r, devs, n, vmid, add, deadline, e) : 0;
 
-	return n ? change(r, devs, n, vmid, add, e) : 0;
+	return rc == -EBUSY ? rc : with_hint(rc, e);
 }
 
 int reservation_drop(const struct root *r, const struct bdf *devs, size_t n,
-		     unsigned int vmid, struct err *e)
+		     unsigned int vmid, int64_t deadline, struct err *e)
 {
-	return n ? change(r, devs, n, vmid, NULL, e) : 0;
+	return n ? with_hint(change(r, devs, n, vmid, NULL, deadline, e), e) : 0;
 }

@@ -29,7 +29,7 @@ struct reservation_list {
 	size_t n;
 };
 
-/* Pure. Lines that are no reservation are kept word for word. */
+/* Pure. Lines that are no reservation, empty ones too, are kept word for word. */
 void reservation_parse(const char *text, struct reservation_list *l);
 char *reservation_print(const struct reservation_list *l);
 void reservation_list_free(struct reservation_list *l);
@@ -47,13 +47,16 @@ bool reservation_holds(const struct root *r, const struct reservation *res);
 /*
  * Change the file under PVE's lock: give these devices to vmid until `until`
  * (seconds since 1970), or to its process pid where pid is not 0. Lines of
- * other devices stay as they are. -EBUSY: another VM's line holds one of them.
+ * other devices stay as they are. deadline is in clock_ms(); the wait for PVE's
+ * lock is 5 s at the most and half a second at the least.
+ * Returns 0; -EBUSY: another VM's line holds one of them; -ETIMEDOUT: PVE's
+ * lock was not to be had; or -errno.
  */
 int reservation_set(const struct root *r, const struct bdf *devs, size_t n, unsigned int vmid,
-		    int64_t until, pid_t pid, struct err *e);
+		    int64_t until, pid_t pid, int64_t deadline, struct err *e);
 
 /* Take the lines of these devices away where they are vmid's. */
 int reservation_drop(const struct root *r, const struct bdf *devs, size_t n,
-		     unsigned int vmid, struct err *e);
+		     unsigned int vmid, int64_t deadline, struct err *e);
 
 #endif

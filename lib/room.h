@@ -11,11 +11,17 @@
  * Set `available` of every offer of g. Asks the driver as little as possible:
  * NVIDIA's rules for time-sliced types tell what each attribute will read, two
  * attributes show whether they hold here (one type that should fit, one that
- * should not), and all are read where they do not, or where the rules do not
- * apply (MIG-backed types, other drivers than NVIDIA's). Vendor VFIO: one list.
+ * should not), and all are read where they do not (a GPU in mixed-size mode),
+ * or where the rules do not apply (MIG-backed types, other drivers than
+ * NVIDIA's). Vendor VFIO: one list. What is claimed and not made yet counts as
+ * taken.
  *
- * What cannot be read is left unknown and gets a line in inv->problems. vGPUs
- * must have been scanned.
+ * A VF tells of a MIG-backed type that one more fits, or none; so the answer is
+ * 1 where more instances may be free.
+ *
+ * What cannot be read from any of three parents is left unknown and gets a line
+ * in inv->problems. vGPUs must have been scanned. Takes no lock: the answer is
+ * old by the time it is read, with a lock or without.
  */
 void room_ask(const struct root *r, struct catalog *c, struct inventory *inv, struct gpu *g);
 

@@ -10,4 +10,7 @@
 /* Make RUN_DIR or a directory below it, with a hint where that fails. */
 int rundir_make(const struct root *r, const char *path, struct err *e);
 
+/* The hint alone, for a write below RUN_DIR that failed. */
+void rundir_hint(struct err *e);
+
 #endif

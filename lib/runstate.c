@@ -98,8 +98,13 @@ int runstate_write(const struct root *r, const struct runstate *s, struct err *e
 
 	AUTO_FREE char *path = state_path(s);
 
-	if (!s->nvgpus)
-		return root_unlink(r, path, e);
+	if (!s->nvgpus) {
+		int gone = root_unlink(r, path, e);
+
+		if (gone < 0)
+			rundir_hint(e);
+		return gone;
+	}
 
 	AUTO_JSON struct json_object *top = json_object_new_object();
 	struct json_object *vgpus = json_object_new_array();
@@ -120,7 +125,7 @@ int runstate_write(const struct root *r, const struct runstate *s, struct err *e
 	if (rc == 0)
 		rc = root_replace(r, path, text, 0644, e);
 	if (rc < 0)
-		err_hint(e, "see that /run is mounted, writable and not full (df /run)");
+		rundir_hint(e);
 	return rc;
 }
 
@@ -129,38 +134,48 @@ static int read_vgpu(struct json_object *o, struct vgpu *v)
 	const char *framework = json_str(o, "framework"), *gpu = json_str(o, "gpu");
 	const char *parent = json_str(o, "parent"), *type = json_str(o, "type");
 	const char *uuid = json_str(o, "uuid"), *name = json_str(o, "name");
+	uint64_t index = json_num(o, "index", UINT64_MAX, 15);
 
 	if (!framework || !gpu || !parent || !type ||
 	    framework_parse(framework, &v->framework) < 0 ||
 	    bdf_parse(gpu, &v->gpu) < 0 || bdf_parse(parent, &v->parent) < 0 ||
 	    (v->framework == FRAMEWORK_MDEV && (!uuid || !is_uuid(uuid))) ||
-	    strchr(type, '/'))
+	    index > 15 || !*type || strchr(type, '/'))
+		return -EBADMSG;
+	v->type = vgpu_type_key(type, &v->number);
+	/* What such a VF holds is told by the number alone, and 0 is a free one. */
+	if (v->framework == FRAMEWORK_NVIDIA_VFIO && !v->number)
 		return -EBADMSG;
 	v->on_gpu = true;
 	v->parent_name = xstrdup(BDF_STR(&v->parent));
-	v->type = vgpu_type_key(type, &v->number);
 	v->name = name ? xstrdup(name) : NULL;
 	v->framebuffer_mib = (unsigned int)json_num(o, "framebuffer_mib", 0, UINT_MAX);
 	if (v->framework == FRAMEWORK_MDEV)
 		memcpy(v->uuid, uuid, UUID_TEXT_LEN);
-	v->index = (unsigned int)json_num(o, "index", 0, 15);
+	v->index = (unsigned int)index;
 	v->exists = json_flag(o, "created");
 	return 0;
+}
+
+static int parse_phase(const char *name, enum run_phase *out)
+{
+	for (size_t i = 0; name && i < ARRAY_SIZE(phase_names); i++)
+		if (!strcmp(phase_names[i], name)) {
+			*out = (enum run_phase)i;
+			return 0;
+		}
+	return -EBADMSG;
 }
 
 static int from_json(struct json_object *top, struct runstate *s)
 {
 	struct json_object *vgpus = json_arr(top, "vgpus");
-	const char *phase = json_str(top, "phase");
-	uint64_t version = json_num(top, "version", 0, UINT_MAX);
+	uint64_t version = json_num(top, "version", 0, INT64_MAX);
 
 	if (version > VERSION)
 		return -EPROTO;
-	if (version != VERSION || !vgpus || !phase)
+	if (version != VERSION || !vgpus || parse_phase(json_str(top, "phase"), &s->phase) < 0)
 		return -EBADMSG;
-	for (size_t i = 0; i < ARRAY_SIZE(phase_names); i++)
-		if (!strcmp(phase_names[i], phase))
-			s->phase = (enum run_phase)i;
 	s->vmid = (unsigned int)json_num(top, "vmid", 0, 999999999);
 	s->claimed_ms = (int64_t)json_num(top, "claimed_ms", 0, INT64_MAX);
 	s->qemu = (pid_t)json_num(top, "qemu", 0, INT_MAX);

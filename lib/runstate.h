@@ -30,7 +30,11 @@ struct runstate {
 	int64_t claimed_ms;	/* clock_ms() of the claim */
 	pid_t qemu;		/* from post-start on, else 0 */
 	bool attached;		/* the VM's config attaches every vGPU by itself */
-	struct vgpu *vgpus;	/* exists: known to have been made */
+	/*
+	 * exists: made; on vendor VFIO set before the create is begun, on a VF that
+	 * was free then. A record without it proves nothing about what is on the VF.
+	 */
+	struct vgpu *vgpus;
 	size_t nvgpus;
 };
 

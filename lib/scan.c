@@ -8,6 +8,7 @@
 #include "framework.h"
 #include "lock.h"
 #include "names.h"
+#include "quote.h"
 #include "reservation.h"
 #include "runstate.h"
 #include "xalloc.h"
@@ -117,28 +118,77 @@ static void offered_types(const struct inventory *inv, struct type_list *l)
 		}
 }
 
-static struct gpu *first_unseen(const struct inventory *inv)
+/* A GPU whose list this run has not read, if any: first those that nothing is known of. */
+static struct gpu *next_to_ask(const struct inventory *inv)
+{
+	struct gpu *found = NULL;
+
+	for (size_t i = 0; i < inv->ngpus; i++) {
+		struct gpu *g = &inv->gpus[i];
+
+		if (!g->asked && !g->seen)
+			return g;
+		if (!g->asked && !found)
+			found = g;
+	}
+	return found;
+}
+
+static void ask_gpu(const struct root *r, struct catalog *c, struct inventory *inv,
+		    struct gpu *g, const char *who, int64_t deadline)
+{
+	AUTO_LOCK struct lock lock = LOCK_NONE;
+	AUTO_ERR struct err why = { 0 };
+	int rc = who ? lock_gpu(r, &g->addr, who, deadline, &lock, &why) : 0;
+
+	if (rc == 0)
+		rc = framework_ops(g->framework)->learn(r, c, inv, g, &why);
+	g->asked = true;
+	if (rc < 0)
+		strlist_take(&inv->problems, xasprintf("GPU %s: its types are not known: %s",
+						       BDF_STR(&g->addr), why.msg));
+}
+
+void scan_unseen(const struct root *r, struct catalog *c, struct inventory *inv)
 {
 	for (size_t i = 0; i < inv->ngpus; i++)
-		if (!inv->gpus[i].seen)
+		if (!inv->gpus[i].seen && !inv->gpus[i].asked)
+			ask_gpu(r, c, inv, &inv->gpus[i], NULL, 0);
+	scan_name_vgpus(c, inv);
+}
+
+void scan_name_vgpus(const struct catalog *c, struct inventory *inv)
+{
+	for (size_t i = 0; i < inv->nvgpus; i++) {
+		struct vgpu *v = &inv->vgpus[i];
+		const struct vgpu_type *t = v->type ? catalog_type(c, v->type) : NULL;
+
+		if (!t)
+			continue;
+		if (!v->name)
+			v->name = xstrdup(vgpu_type_name(t));
+		if (!v->framebuffer_mib)
+			v->framebuffer_mib = t->framebuffer_mib;
+	}
+}
+
+/* A GPU that lists nothing and of which nothing is known from before, or NULL. */
+static const struct gpu *silent_gpu(const struct inventory *inv)
+{
+	for (size_t i = 0; i < inv->ngpus; i++)
+		if (!inv->gpus[i].noffers)
 			return &inv->gpus[i];
 	return NULL;
 }
 
-static int learn_gpu(const struct root *r, struct catalog *c, struct inventory *inv,
-		     struct gpu *g, const char *who, int64_t deadline)
+/* "Unknown here" can only be said where every GPU has told its types. */
+static int fail_untold(const struct gpu *g, const char *asked, struct err *e)
 {
-	AUTO_LOCK struct lock lock = LOCK_NONE;
-	AUTO_ERR struct err why = { 0 };
-	int rc = lock_gpu(r, &g->addr, who, deadline, &lock, &why);
-
-	if (rc == 0)
-		rc = framework_ops(g->framework)->learn(r, c, inv, g, &why);
-	g->seen = true;
-	if (rc < 0)
-		strlist_take(&inv->problems, xasprintf("GPU %s: its types are not known: %s",
-						       BDF_STR(&g->addr), why.msg));
-	return rc;
+	fail(e, -ENOENT, "whether %s is a type of this node is not known: GPU %s shows none now, as a "
+	     "full GPU does, and none was seen on it before", QUOTED(asked), BDF_STR(&g->addr));
+	err_hint(e, "`pve-vgpu list` shows what holds the GPU; its types are known from the first run on "
+		 "that finds it with room (in MIG mode, with an instance that is free)");
+	return -ENOENT;
 }
 
 int scan_resolve(const struct root *r, struct catalog *c, struct inventory *inv,
@@ -147,16 +197,18 @@ int scan_resolve(const struct root *r, struct catalog *c, struct inventory *inv,
 {
 	for (;;) {
 		__attribute__((cleanup(type_list_free))) struct type_list known = { 0 };
-		struct gpu *unseen;
+		struct gpu *g;
 		int rc;
 
 		offered_types(inv, &known);
 		rc = name_resolve(asked, known.t, known.n, out, e);
 		if (rc != -ENOENT)
 			return rc;
-		unseen = first_unseen(inv);
-		if (!unseen)
-			return rc;
-		learn_gpu(r, c, inv, unseen, who, deadline);
+		g = next_to_ask(inv);
+		if (g) {
+			ask_gpu(r, c, inv, g, who, deadline);
+			continue;
+		}
+		return silent_gpu(inv) ? fail_untold(silent_gpu(inv), asked, e) : rc;
 	}
 }

@@ -24,11 +24,20 @@ int scan_taken(const struct root *r, const struct catalog *c, unsigned int vmid,
 int scan_all(const struct root *r, const struct catalog *c, struct inventory *inv,
 	     struct err *e);
 
+/* Ask the GPUs of which no type is known, without their locks, for those who only look. */
+void scan_unseen(const struct root *r, struct catalog *c, struct inventory *inv);
+
+/* Give the vGPUs their names and sizes, where the catalog knows more by now. */
+void scan_name_vgpus(const struct catalog *c, struct inventory *inv);
+
 /*
- * The type that a name means on this node. Where it is among those of no GPU
- * that was read, GPUs whose list is not known yet are asked, one after the
- * other, each under its lock (who and deadline as for lock_gpu()).
- * Returns as name_resolve().
+ * The type that a name means on this node. Where no GPU is known to offer it,
+ * those whose list this run has not read are asked, one after the other, each
+ * under its lock (who and deadline as for lock_gpu(); who NULL: without, for
+ * those who only look). A list from before may be that of another board.
+ *
+ * Returns as name_resolve(). Where a GPU shows nothing at all, the message says
+ * that the type may be one of its.
  */
 int scan_resolve(const struct root *r, struct catalog *c, struct inventory *inv,
 		 const char *asked, const char *who, int64_t deadline,

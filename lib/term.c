@@ -38,10 +38,12 @@ char *term_bar(unsigned long part, unsigned long whole, int width)
 	char *text = NULL;
 	size_t len;
 	FILE *f = xmemstream(&text, &len);
-	int full = whole ? (int)((part * (unsigned long)width + whole / 2) / whole) : 0;
+	int full = 0;
 
+	if (whole)
+		full = part < whole ? (int)((part * (unsigned long)width + whole / 2) / whole) : width;
 	/* Something is never shown as nothing. */
-	if (part && !full)
+	if (whole && part && !full)
 		full = 1;
 	for (int i = 0; i < width; i++)
 		fputs(i < full ? "█" : "░", f);
@@ -77,6 +79,16 @@ void table_row(struct table *t, enum style s, ...)
 	va_end(ap);
 }
 
+/* Cells hold valid UTF-8: what is no continuation begins a character. */
+static size_t columns(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
 static void print_row(const struct table_row *r, const size_t *width, FILE *f)
 {
 	fputs(term_on(f, r->style), f);
@@ -86,7 +98,8 @@ static void print_row(const struct table_row *r, const size_t *width, FILE *f)
 		if (!width)
 			fprintf(f, "%s%s", r->cell[i], last ? "" : "\t");
 		else
-			fprintf(f, "%-*s%s", last ? 0 : (int)width[i], r->cell[i], last ? "" : "  ");
+			fprintf(f, "%s%*s", r->cell[i],
+				last ? 0 : (int)(width[i] - columns(r->cell[i])) + 2, "");
 	}
 	fprintf(f, "%s\n", term_off(f, r->style));
 }
@@ -102,8 +115,8 @@ void table_print(const struct table *t, FILE *f)
 		width = xcalloc(t->row[0].n, sizeof(*width));
 		for (size_t i = 0; i < t->n; i++)
 			for (size_t k = 0; k < t->row[i].n && k < t->row[0].n; k++)
-				if (strlen(t->row[i].cell[k]) > width[k])
-					width[k] = strlen(t->row[i].cell[k]);
+				if (columns(t->row[i].cell[k]) > width[k])
+					width[k] = columns(t->row[i].cell[k]);
 	}
 	for (size_t i = tty ? 0 : 1; i < t->n; i++)
 		print_row(&t->row[i], width, f);

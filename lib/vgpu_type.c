@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "parse.h"
+#include "quote.h"
 #include "xalloc.h"
 
 /* Drivers that an NVIDIA function has been seen bound to; "pci" stands where it has none. */
@@ -37,7 +38,7 @@ char *vgpu_type_key(const char *dirname, unsigned int *number)
 		*number = (unsigned int)v;
 		return vgpu_type_nvidia_key(*number);
 	}
-	return xstrdup(dirname);
+	return text_clean(dirname, VGPU_NAME_MAX);
 }
 
 const char *vgpu_type_id(const struct vgpu_type *t)
@@ -119,6 +120,23 @@ bool vgpu_type_is_mig(const struct vgpu_type *t)
 	/* One digit between two dashes before the size. */
 	return t->number && s && s - name >= 4 && s[-3] == '-' &&
 		isdigit((unsigned char)s[-2]) && s[-2] != '0';
+}
+
+/* How much of the full name is the board's. */
+static size_t board_len(const struct vgpu_type *t)
+{
+	const char *s = size_part(t->full_name);
+	size_t len = s ? (size_t)(s - 1 - t->full_name) : strlen(t->full_name);
+
+	/* "-1" of "A100-1-5C" */
+	return s && vgpu_type_is_mig(t) ? len - 2 : len;
+}
+
+bool vgpu_type_same_board(const struct vgpu_type *a, const struct vgpu_type *b)
+{
+	size_t len = board_len(a);
+
+	return len == board_len(b) && !memcmp(a->full_name, b->full_name, len);
 }
 
 void vgpu_type_free(struct vgpu_type *t)

@@ -9,12 +9,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define VGPU_NAME_MAX	128	/* bytes of a driver's name or id; NVIDIA's have 64 at the most */
+
 struct vgpu_type {
 	char *key;			/* "nvidia-575", or what stands in sysfs: "i915-GVTg_V5_4" */
 	unsigned int number;		/* 575; 0 where the id is not a number of NVIDIA's */
 	char *full_name;		/* as the driver reports it: "NVIDIA A40-24A" */
 	unsigned int framebuffer_mib;	/* 0: unknown */
 	unsigned int max_instance;	/* per GPU; 0: unknown */
+	bool described;			/* the driver's description was looked for */
 };
 
 /*
@@ -23,7 +26,7 @@ struct vgpu_type {
  * The directory is "<driver of the parent>-<id>"; on NVIDIA's boards the number
  * is the type whatever driver stands before it ("vfio-pci-575" and "pci-713"
  * were seen on real hosts), so key becomes "nvidia-575". Any other name is its
- * own key and *number 0.
+ * own key, made fit to be shown (text_clean()), and *number 0.
  * Source: Linux drivers/vfio/mdev/mdev_sysfs.c, mdev_type_add()
  *
  * Returns the key, which the caller frees.
@@ -60,6 +63,12 @@ unsigned int vgpu_type_mib_of_name(const char *full_name);
  * with the board before them ("A100-1-5C", "DC-1-24Q").
  */
 bool vgpu_type_is_mig(const struct vgpu_type *t);
+
+/*
+ * Whether both are types of one board, as their names tell: what stands before
+ * the size is the same ("NVIDIA A40-24A" and "NVIDIA A40-2B").
+ */
+bool vgpu_type_same_board(const struct vgpu_type *a, const struct vgpu_type *b);
 
 void vgpu_type_free(struct vgpu_type *t);
 

@@ -18,6 +18,8 @@
 #define BUSY_GPU_MS	15000
 /* For the removal of what was just made. */
 #define UNDO_MS		5000
+/* However short start-grace is: qemu-server reserves the VF itself soon after pre-start. */
+#define RESERVE_MIN_S	60
 
 struct job {
 	struct assignment *a;
@@ -27,7 +29,13 @@ struct job {
 	bool alternatives;		/* the last plan had more than one candidate */
 	size_t adopted;			/* vGPUs that s had before: the first ones */
 	bool fatal;			/* the failure is not the place's: no other will do better */
+	char *last;			/* what the last place said that refused */
 };
+
+int64_t reservation_seconds(const struct settings *s)
+{
+	return s->start_grace_s > RESERVE_MIN_S ? s->start_grace_s : RESERVE_MIN_S;
+}
 
 static bool is_served(const struct job *j, const struct want *w)
 {
@@ -36,14 +44,31 @@ static bool is_served(const struct job *j, const struct want *w)
 
 static int reserve(const struct job *j, const struct vgpu *v, struct err *e)
 {
-	int64_t until = clock_epoch() + j->a->settings->start_grace_s;
+	int64_t until = clock_epoch() + reservation_seconds(j->a->settings);
 
 	if (v->framework != FRAMEWORK_NVIDIA_VFIO || !j->s->vmid)
 		return 0;
-	return reservation_set(&j->a->c->root, &v->parent, 1, j->s->vmid, until, 0, e);
+	return reservation_set(&j->a->c->root, &v->parent, 1, j->s->vmid, until, 0,
+			       j->a->deadline, e);
 }
 
-static int no_room(const struct want *w, const struct plan *p, struct err *e)
+/* Whose the parent is that the VM's config names; NULL: it is free. */
+static char *pinned_holder(const struct inventory *inv, const struct want *w)
+{
+	const struct vgpu *v = inventory_on(inv, &w->parent);
+
+	if (!v)
+		return NULL;
+	if (v->vmid)
+		return xasprintf("  %s is vm %u's", v->parent_name, v->vmid);
+	if (v->owner == OWNER_STANDALONE)
+		return xasprintf("  %s has a vGPU of `pve-vgpu create`", v->parent_name);
+	return xasprintf("  %s is a stranger's%s%s%s", v->parent_name, *v->uuid ? " (" : "", v->uuid,
+			 *v->uuid ? ")" : "");
+}
+
+static int no_room(const struct inventory *inv, const struct want *w, const struct plan *p,
+		   struct err *e)
 {
 	AUTO_FREE char *reasons = plan_reasons(p, "  ");
 	const char *name = vgpu_type_name(w->choices[0]);
@@ -51,9 +76,20 @@ static int no_room(const struct want *w, const struct plan *p, struct err *e)
 	if (!p->nouts)
 		fail(e, -ENOSPC, "%s: %s is no place for a vGPU on this node", name,
 		     BDF_STR(&w->parent));
+	else if (w->pinned) {
+		AUTO_FREE char *holder = pinned_holder(inv, w);
+
+		fail(e, -ENOSPC, "hostpci%u: %s: the VM's config names %s, which has no room:\n%s",
+		     w->index, name, BDF_STR(&w->parent), holder ? holder : reasons);
+	} else if (w->vmid)
+		fail(e, -ENOSPC, "hostpci%u: %s: no GPU of this node has room:\n%s", w->index, name,
+		     reasons);
 	else
 		fail(e, -ENOSPC, "%s: no GPU of this node has room:\n%s", name, reasons);
-	if (w->vmid)
+	if (w->pinned && w->vmid)
+		err_hint(e, "stop the VM that has it, or name another address in hostpci%u; `pve-vgpu list` shows "
+			 "what is taken", w->index);
+	else if (w->vmid)
 		err_hint(e, "stop a VM or choose another type; `pve-vgpu types` shows what fits, "
 			 "`pve-vgpu plan %u` why", w->vmid);
 	else
@@ -86,7 +122,7 @@ static int claim_one(struct job *j, const struct want *w, struct err *e)
 
 		plan_want(a->inv, w, &j->refused, &p);
 		if (!p.ncandidates)
-			return no_room(w, &p, e);
+			return no_room(a->inv, w, &p, e);
 		j->alternatives = p.ncandidates > 1;
 		plan_vgpu(&p.candidates[0], w, &v);
 		if (a->uuid && v.framework == FRAMEWORK_MDEV)
@@ -107,8 +143,10 @@ static int claim_one(struct job *j, const struct want *w, struct err *e)
 		}
 		refusal_add(&j->refused, &v.gpu, &v.parent, false, p.candidates[0].type, why.msg);
 		vgpu_clear(&v);
+		/* EBUSY: this VF is another VM's. All else would be the same with the next. */
 		if (rc != -EBUSY)
-			return fail(e, rc, "%s", why.msg);
+			return err_move(e, &why, rc);
+		err_clear(&why);
 	}
 }
 
@@ -161,6 +199,9 @@ static bool collect_dead(struct job *j)
 		return false;
 	for (size_t i = 0; i < rep.removed.n; i++)
 		fprintf(stderr, "pve-vgpu: %s: made room: %s\n", j->a->who, rep.removed.s[i]);
+	/* What was full may not be any more. */
+	if (rep.removed.n)
+		refusal_list_free(&j->refused);
 	return rep.removed.n;
 }
 
@@ -180,7 +221,27 @@ static const struct vgpu_type *type_of(const struct want *w, const struct vgpu *
 	return w->choices[0];
 }
 
-static int create_locked(struct job *j, const struct vgpu *v, const struct gpu *g,
+/*
+ * A vendor VF bears no mark of its maker. So the record says, before it is
+ * written to, that the VF was seen free under the GPU's lock and is ours from
+ * here on; after a crash before this, what is on it is somebody else's.
+ */
+static int begin(struct job *j, struct vgpu *v, struct err *e)
+{
+	int rc;
+
+	if (v->framework != FRAMEWORK_NVIDIA_VFIO)
+		return 0;
+	v->exists = true;
+	rc = runstate_write(&j->a->c->root, j->s, e);
+	if (rc < 0) {
+		v->exists = false;
+		j->fatal = true;
+	}
+	return rc;
+}
+
+static int create_locked(struct job *j, struct vgpu *v, const struct gpu *g,
 			 const struct vgpu_type *t, enum refused *reach, struct err *e)
 {
 	const struct framework_ops *ops = framework_ops(v->framework);
@@ -192,12 +253,19 @@ static int create_locked(struct job *j, const struct vgpu *v, const struct gpu *
 	if (rc < 0)
 		return rc;
 	*reach = REFUSED_PARENT;
+	rc = begin(j, v, e);
+	if (rc < 0)
+		return rc;
 	rc = ops->create(r, v, e);
+	if (rc == -ENOTRECOVERABLE && ops->remove(r, v, UNDO_MS, NULL) < 0)
+		j->fatal = true;	/* it stays on record, and that is no place for another */
+	else
+		v->exists = rc == 0;
 	if (rc == 0 && j->a->params) {
 		rc = vgpu_write_params(r, v, j->a->params, e);
 		if (rc < 0) {
 			j->fatal = true;
-			ops->remove(r, v, UNDO_MS, NULL);
+			v->exists = ops->remove(r, v, UNDO_MS, NULL) < 0;
 		}
 	}
 	return rc;
@@ -209,18 +277,17 @@ static int create_one(struct job *j, struct vgpu *v, enum refused *reach, struct
 	struct assignment *a = j->a;
 	const struct gpu *g = inventory_gpu(a->inv, &v->gpu);
 	AUTO_LOCK struct lock lock = LOCK_NONE;
-	int64_t until = clock_ms() + BUSY_GPU_MS;
+	int64_t now = clock_ms(), until = a->deadline;
 	int rc;
 
-	if (!j->alternatives || until > a->deadline)
-		until = a->deadline;
+	/* Half of the time that is left, so that the others get their turn. */
+	if (j->alternatives && until > now)
+		until = now + (until - now) / 2;
+	if (j->alternatives && until > now + BUSY_GPU_MS)
+		until = now + BUSY_GPU_MS;
 	*reach = REFUSED_GPU;
 	rc = lock_gpu(&a->c->root, &v->gpu, a->who, until, &lock, e);
-	if (rc == 0)
-		rc = create_locked(j, v, g, type_of(want_of(j, v), v), reach, e);
-	if (rc == 0)
-		v->exists = true;
-	return rc;
+	return rc < 0 ? rc : create_locked(j, v, g, type_of(want_of(j, v), v), reach, e);
 }
 
 /* A place did not work: remember why, give the claim back, and plan again. */
@@ -232,6 +299,8 @@ static void refuse(struct job *j, size_t i, enum refused reach, const char *why)
 		    type_of(want_of(j, v), v), why);
 	fprintf(stderr, "pve-vgpu: %s: %s on %s: %s; trying the next place\n", j->a->who,
 		v->name, v->parent_name, why);
+	free(j->last);
+	j->last = xasprintf("%s on %s: %s", v->name, v->parent_name, why);
 	release_reservation(j->a->c, v);
 	runstate_drop(j->s, i);
 	/* Where this fails the claim stands a little longer, which harms nobody. */
@@ -250,7 +319,7 @@ static int create_claimed(struct job *j, struct err *e)
 		int rc = create_one(j, &j->s->vgpus[i], &reach, &why);
 
 		if (rc < 0 && j->fatal)
-			return fail(e, rc, "%s", why.msg);
+			return err_move(e, &why, rc);
 		if (rc < 0) {
 			refuse(j, i, reach, why.msg);
 			return -EAGAIN;
@@ -291,9 +360,12 @@ static int run(struct job *j, struct err *e)
 		rc = create_claimed(j, e);
 		if (rc != -EAGAIN)
 			return rc;
-		if (clock_ms() >= j->a->deadline)
-			return fail(e, -ETIMEDOUT, "no place worked within %u s",
-				    j->a->settings->lock_wait_s);
+		if (clock_ms() >= j->a->deadline) {
+			fail(e, -ETIMEDOUT, "no place worked within %u s (lock-wait); the last one, %s",
+			     j->a->settings->lock_wait_s, j->last);
+			err_hint(e, "try again; dmesg and `pve-vgpu list` show what the driver is busy with");
+			return -ETIMEDOUT;
+		}
 	}
 }
 
@@ -309,5 +381,6 @@ int assign(struct assignment *a, struct runstate *s, struct err *e)
 	if (rc < 0)
 		undo(&j);
 	refusal_list_free(&j.refused);
+	free(j.last);
 	return rc;
 }

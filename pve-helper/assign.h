@@ -26,6 +26,9 @@ struct assignment {
 	const char *params;		/* for vgpu_params, or NULL */
 };
 
+/* For how long a vendor VF is reserved with PVE until QEMU runs. */
+int64_t reservation_seconds(const struct settings *s);
+
 /*
  * Make every vGPU of a->wants that s does not hold yet and add it to s, whose
  * file is written before the first create. On failure what this call has made

@@ -102,25 +102,70 @@ static void print_made(const struct ctx *c, const struct vgpu *v)
 	fputs(text, stdout);
 }
 
-static int would_create(const struct ctx *c, struct catalog *catalog, struct inventory *inv,
-			const struct want *w, struct err *e)
+static int would_create(const struct ctx *c, const struct inventory *inv,
+			const struct want *w, const char *uuid, struct err *e)
 {
 	static const struct refusal_list none = { 0 };
 	AUTO_PLAN struct plan p = { 0 };
-	int rc = scan_taken(&c->root, catalog, 0, inv, e);
+	struct vgpu v;
 
-	if (rc < 0)
-		return rc;
 	plan_want(inv, w, &none, &p);
 	if (!p.ncandidates) {
 		AUTO_FREE char *reasons = plan_reasons(&p, "  ");
 
-		return fail(e, -ENOSPC, "no GPU of this node has room:\n%s", reasons);
+		fail(e, -ENOSPC, "no GPU of this node has room:\n%s", reasons);
+		err_hint(e, "remove a vGPU or choose another type; `pve-vgpu types` shows what fits");
+		return -ENOSPC;
 	}
-	printf("would make %s (%s) on %s, GPU %s\n", vgpu_type_name(w->choices[0]),
-	       w->choices[0]->key, BDF_STR(&p.candidates[0].parent),
-	       BDF_STR(&p.candidates[0].gpu->addr));
+	plan_vgpu(&p.candidates[0], w, &v);
+	if (v.framework == FRAMEWORK_MDEV)
+		memcpy(v.uuid, uuid, UUID_TEXT_LEN);
+	if (!c->json)
+		fputs("would make ", stdout);
+	print_made(c, &v);
+	vgpu_clear(&v);
 	return 0;
+}
+
+static char *owner_of(const struct vgpu *v)
+{
+	switch (v->owner) {
+	case OWNER_VM:
+	case OWNER_PVE:
+		return xasprintf("vm %u's", v->vmid);
+	case OWNER_STANDALONE:
+		return xstrdup("a standalone");
+	case OWNER_UNKNOWN:
+		break;
+	}
+	return xstrdup("somebody else's");
+}
+
+/*
+ * Refuse what --uuid asks for and nobody could have. The kernel, and the claim
+ * under the node lock, have the last word.
+ */
+static int check_uuid(const struct inventory *inv, const struct create_options *o,
+		      const struct vgpu_type *t, const char *uuid, struct err *e)
+{
+	const struct vgpu *other = o->uuid ? inventory_by_uuid(inv, uuid) : NULL;
+	bool mdev = false;
+
+	if (other) {
+		AUTO_FREE char *whose = owner_of(other);
+
+		fail(e, -EEXIST, "--uuid %s is in use: it is %s %s on %s", uuid, whose,
+		     other->name ? other->name : other->type, other->parent_name);
+		err_hint(e, "leave --uuid out, and a new one is made");
+		return -EEXIST;
+	}
+	for (size_t i = 0; i < inv->ngpus; i++)
+		mdev |= inv->gpus[i].framework == FRAMEWORK_MDEV && gpu_offer(&inv->gpus[i], t);
+	if (!o->uuid || mdev)
+		return 0;
+	fail(e, -EINVAL, "--uuid %s: with vendor VFIO, as here, a vGPU has no UUID", uuid);
+	err_hint(e, "leave --uuid out; the address of its VF names the vGPU");
+	return -EINVAL;
 }
 
 static int check_gpu(const struct inventory *inv, const struct create_options *o,
@@ -129,47 +174,75 @@ static int check_gpu(const struct inventory *inv, const struct create_options *o
 	if (!o->gpu || inventory_gpu(inv, gpu))
 		return 0;
 	fail(e, -ENODEV, "--gpu %s is no GPU with vGPUs", QUOTED(o->gpu));
+	if (inventory_gpu_of(inv, gpu))
+		err_hint(e, "it is a VF: --gpu %s names its GPU",
+			 BDF_STR(&inventory_gpu_of(inv, gpu)->addr));
 	err_hint(e, "`pve-vgpu types` shows the GPUs of this node");
 	return -ENODEV;
+}
+
+/* What of the node counts for one create. */
+struct node {
+	struct settings settings;
+	struct catalog catalog;
+	struct inventory inv;
+	const char *who;	/* NULL: only looking, no lock is taken */
+	int64_t deadline;
+};
+
+static void node_free(struct node *n)
+{
+	inventory_free(&n->inv);
+	catalog_free(&n->catalog);
+	settings_free(&n->settings);
+}
+
+/* See what there is and what is taken, and find the type that is meant. */
+static int look(const struct ctx *c, const char *asked, const struct create_options *o,
+		const struct bdf *gpu, struct node *n, const struct vgpu_type **type,
+		struct err *e)
+{
+	int rc;
+
+	/* The settings are a VM's; all that counts here are the waits. */
+	if (settings_read(&c->root, &n->settings, NULL) < 0)
+		settings_parse("", 0, SETTINGS_PATH, &n->settings);
+	n->deadline = clock_ms() + (int64_t)n->settings.lock_wait_s * 1000;
+	catalog_load(&n->catalog, &c->root);
+	rc = scan_gpus(&c->root, &n->catalog, &n->inv, e);
+	if (rc == 0)
+		rc = check_gpu(&n->inv, o, gpu, e);
+	if (rc == 0)
+		rc = scan_resolve(&c->root, &n->catalog, &n->inv, asked, n->who, n->deadline, type, e);
+	inventory_assume_offers(&n->inv);
+	return rc < 0 ? rc : scan_taken(&c->root, &n->catalog, 0, &n->inv, e);
 }
 
 static int create(struct ctx *c, const char *asked, const struct create_options *o,
 		  const char *uuid, const struct bdf *gpu, struct err *e)
 {
-	AUTO_SETTINGS struct settings settings = { 0 };
-	AUTO_CATALOG struct catalog catalog = { 0 };
-	AUTO_INVENTORY struct inventory inv = { 0 };
+	AUTO_FREE char *who = xasprintf("create %s", QUOTED(asked));
+	__attribute__((cleanup(node_free))) struct node n = { .who = c->dry_run ? NULL : who };
 	AUTO_RUNSTATE struct runstate state = { 0 };
-	AUTO_FREE char *who = xasprintf("create %s", asked);
 	const struct vgpu_type *type = NULL;
 	struct want w = {
 		.choices = &type, .nchoices = 1, .gpus = gpu, .ngpus = o->gpu ? 1 : 0,
 	};
 	struct assignment a = {
-		.c = c, .settings = &settings, .catalog = &catalog, .inv = &inv, .wants = &w,
+		.c = c, .settings = &n.settings, .catalog = &n.catalog, .inv = &n.inv, .wants = &w,
 		.nwants = 1, .who = who, .uuid = uuid, .params = o->params,
 	};
-	int rc;
+	int rc = look(c, asked, o, gpu, &n, &type, e);
 
-	/* The settings are a VM's; all that counts here are the waits. */
-	if (settings_read(&c->root, &settings, NULL) < 0)
-		settings_parse("", 0, SETTINGS_PATH, &settings);
-	a.deadline = clock_ms() + (int64_t)settings.lock_wait_s * 1000;
-	catalog_load(&catalog, &c->root);
-	rc = scan_gpus(&c->root, &catalog, &inv, e);
 	if (rc == 0)
-		rc = check_gpu(&inv, o, gpu, e);
+		rc = check_uuid(&n.inv, o, type, uuid, e);
+	if (c->dry_run)
+		return rc < 0 ? rc : would_create(c, &n.inv, &w, uuid, e);
+	a.deadline = n.deadline;
 	if (rc == 0)
-		rc = scan_resolve(&c->root, &catalog, &inv, asked, who, a.deadline, &type, e);
-	if (rc == 0) {
-		inventory_assume_offers(&inv);
-		if (c->dry_run)
-			rc = would_create(c, &catalog, &inv, &w, e);
-		else
-			rc = assign(&a, &state, e);
-	}
-	catalog_save(&catalog, &c->root, NULL);
-	if (rc == 0 && !c->dry_run)
+		rc = assign(&a, &state, e);
+	catalog_save(&n.catalog, &c->root, NULL);
+	if (rc == 0)
 		print_made(c, &state.vgpus[0]);
 	return rc;
 }

@@ -125,16 +125,23 @@ static void print_vgpu(const struct ctx *c, const struct listing *l, const struc
 	       owner, state, *v->uuid ? "  " : "", v->uuid, term_off(stdout, s));
 }
 
+static void print_gpu(const struct listing *l, const struct gpu *g)
+{
+	unsigned int used = gpu_used_mib(&l->inv, g), total = gpu_total_mib(g);
+	size_t n = gpu_count(&l->inv, g);
+	AUTO_FREE char *bar = term_bar(used, total, BAR_WIDTH);
+	AUTO_FREE char *of = total ? xasprintf(" of %u", total) : xstrdup("");
+
+	printf("%sGPU %s%s  %s  %u%s MiB, %zu vGPU%s\n", term_on(stdout, STYLE_BOLD),
+	       BDF_STR(&g->addr), term_off(stdout, STYLE_BOLD), bar, used, of, n, n == 1 ? "" : "s");
+}
+
 static void print_tree(const struct ctx *c, const struct listing *l)
 {
 	for (size_t i = 0; i < l->inv.ngpus; i++) {
 		const struct gpu *g = &l->inv.gpus[i];
-		unsigned int used = gpu_used_mib(&l->inv, g), total = gpu_total_mib(g);
-		AUTO_FREE char *bar = term_bar(used, total, BAR_WIDTH);
 
-		printf("%sGPU %s%s  %s  %u of %u MiB, %zu vGPUs\n", term_on(stdout, STYLE_BOLD),
-		       BDF_STR(&g->addr), term_off(stdout, STYLE_BOLD), bar, used, total,
-		       gpu_count(&l->inv, g));
+		print_gpu(l, g);
 		for (size_t k = 0; k < l->inv.nvgpus; k++)
 			if (l->inv.vgpus[k].on_gpu && bdf_eq(&l->inv.vgpus[k].gpu, &g->addr))
 				print_vgpu(c, l, &l->inv.vgpus[k]);
@@ -168,6 +175,7 @@ int cmd_list(struct ctx *c, int argc, char *argv[], struct err *e)
 	if (rc == 0)
 		rc = scan_all(&c->root, &catalog, &l.inv, e);
 	if (rc == 0) {
+		scan_unseen(&c->root, &catalog, &l.inv);
 		if (l.inv.nvgpus)
 			qsort(l.inv.vgpus, l.inv.nvgpus, sizeof(struct vgpu), by_place);
 		vfio_users_read(&c->root, &l.users);

@@ -37,6 +37,8 @@ static pid_t open_by(const struct gc *gc, const struct runstate *s)
 		AUTO_STRLIST struct strlist names = { 0 };
 		pid_t pid;
 
+		if (s->vgpus[i].framework == FRAMEWORK_NVIDIA_VFIO && !s->vgpus[i].exists)
+			continue;
 		vgpu_vfio_names(&gc->c->root, &s->vgpus[i], &names);
 		pid = vfio_user_of(gc->users, &names);
 		if (pid)
@@ -129,8 +131,10 @@ static void collect_state(const struct gc *gc, unsigned int vmid)
 static void collect_pattern(const struct gc *gc, const struct vgpu *v)
 {
 	AUTO_LOCK struct lock lock = LOCK_NONE;
-	AUTO_RUNSTATE struct runstate s = { .vmid = v->vmid, .phase = RUN_CREATED };
+	AUTO_RUNSTATE struct runstate s = { 0 };
 	AUTO_ERR struct err e = { 0 };
+	int64_t age_ms = -1;
+	int rc;
 
 	if (!settings_has_intent(gc->settings, v->vmid, v->index) || !v->on_gpu)
 		return;
@@ -138,14 +142,21 @@ static void collect_pattern(const struct gc *gc, const struct vgpu *v)
 		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", v->vmid, e.msg));
 		return;
 	}
-
-	AUTO_RUNSTATE struct runstate now = { 0 };
-
-	/* A start that came between owns it again. */
-	if (runstate_read(&gc->c->root, v->vmid, &now, NULL) == 0 && runstate_index(&now, v->index))
+	rc = runstate_read(&gc->c->root, v->vmid, &s, &e);
+	if (rc == 0) {
+		/* A start that came between owns it again. */
+		if (runstate_index(&s, v->index))
+			return;
+		/* Together with what is on record: a VM is dead or alive as a whole. */
+		age_ms = clock_ms() - s.claimed_ms;
+	} else if (rc == -ENOENT || rc == -EBADMSG) {
+		s = (struct runstate){ .vmid = v->vmid, .phase = RUN_CREATED };
+	} else {
+		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", v->vmid, e.msg));
 		return;
+	}
 	runstate_add(&s, v);
-	collect(gc, &s, -1);
+	collect(gc, &s, age_ms);
 }
 
 int gc_collect(const struct ctx *c, const struct settings *settings, unsigned int not_vmid,

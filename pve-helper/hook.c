@@ -58,6 +58,7 @@ struct start {
 	struct want_list wants;
 	struct runstate old;		/* what was on record for this VM */
 	struct runstate now;		/* what it is to have */
+	pid_t qemu;			/* of the VM, where pre-start is called while it runs */
 	int64_t deadline;
 };
 
@@ -71,21 +72,28 @@ static void start_free(struct start *s)
 	vmconf_free(&s->conf);
 }
 
-static bool serves(const struct want *w, const struct vgpu *v)
+/* Right after QEMU has exited the driver may refuse for a moment what nobody has open. */
+static int remove_patiently(const struct start *s, const struct vgpu *v, struct err *e)
 {
-	if (w->pinned && !bdf_eq(&w->parent, &v->parent))
-		return false;
-	for (size_t i = 0; i < w->nchoices; i++)
-		if (!strcmp(w->choices[i]->key, v->type))
-			return true;
-	return false;
+	int64_t until = clock_ms() + (int64_t)s->p->settings.cleanup_wait_s * 1000;
+
+	for (;;) {
+		int rc = release_one(s->p->c, v, s->p->who, s->deadline, e);
+
+		if (rc == 0 || clock_ms() >= until || release_opener(s->p->c, v))
+			return rc;
+		err_clear(e);
+		clock_sleep_ms(100);
+	}
 }
 
 static int remove_stale(const struct start *s, const struct vgpu *v, struct err *e)
 {
-	int rc = v->on_gpu ? release_one(s->p->c, v, s->p->who, s->deadline, e) :
+	int rc = v->on_gpu ? remove_patiently(s, v, e) :
 		fail(e, -EPERM, "its parent '%s' is no GPU", v->parent_name);
 
+	if (rc == 0)
+		release_reservation(s->p->c, v);
 	if (rc < 0) {
 		fail_in(e, rc, "hostpci%u: the VM still has a %s on %s from before, which is not what it "
 			"is to get, and it cannot be removed", v->index, v->name ? v->name : v->type,
@@ -118,12 +126,37 @@ static int adopt_mdev(struct start *s, const struct want *w, struct err *e)
 	v = inventory_by_uuid(&s->inv, uuid);
 	if (!v || !v->exists)
 		return 0;
+	if (v->owner == OWNER_STANDALONE) {
+		fail(e, -EEXIST, "hostpci%u: its UUID %s is that of a vGPU of `pve-vgpu create`, a %s on %s",
+		     w->index, uuid, v->name ? v->name : v->type, v->parent_name);
+		err_hint(e, "pve-vgpu remove %s", uuid);
+		return -EEXIST;
+	}
 	v->index = w->index;
-	if (v->on_gpu && serves(w, v))
+	if (v->on_gpu && want_is_served_by(w, v))
 		adopt(s, v, w->index);
 	else
 		return remove_stale(s, v, e);
 	return 0;
+}
+
+/*
+ * Adopt a vendor VF: it stays reserved, or the next VM that starts through a
+ * mapping takes it. 1: adopted; 0: PVE has given it to another VM by now.
+ */
+static int adopt_vf(struct start *s, const struct want *w, const struct vgpu *v, struct err *e)
+{
+	AUTO_ERR struct err why = { 0 };
+	int64_t until = clock_epoch() + reservation_seconds(&s->p->settings);
+	int rc = reservation_set(&s->p->c->root, &v->parent, 1, s->p->vmid, until, s->qemu,
+				 s->deadline, &why);
+
+	if (rc == -EBUSY)
+		return 0;
+	if (rc < 0)
+		return err_move(e, &why, rc);
+	adopt(s, v, w->index);
+	return 1;
 }
 
 /* A vendor VF that this VM's record names. */
@@ -132,16 +165,24 @@ static int adopt_recorded_vf(struct start *s, const struct want *w, struct err *
 	const struct vgpu *v = runstate_index(&s->old, w->index);
 	int rc;
 
-	if (!v || v->framework != FRAMEWORK_NVIDIA_VFIO)
+	/* A create that was never begun has made nothing, whatever is there now. */
+	if (!v || v->framework != FRAMEWORK_NVIDIA_VFIO || !v->exists)
 		return 0;
 	rc = framework_nvidia_vfio.present(&s->p->c->root, v, e);
 	if (rc <= 0)
 		return rc;
-	if (serves(w, v))
-		adopt(s, v, w->index);
-	else
+	if (!want_is_served_by(w, v))
 		return remove_stale(s, v, e);
-	return 0;
+	rc = adopt_vf(s, w, v, e);
+	return rc < 0 ? rc : 0;
+}
+
+/* Whether a process other than the VM's own QEMU has it open. */
+static bool is_foreign(const struct start *s, const struct vgpu *v)
+{
+	pid_t pid = release_opener(s->p->c, v);
+
+	return pid && pid != s->qemu;
 }
 
 /* A vendor VF without a record of ours that PVE has reserved for this very VM. */
@@ -158,20 +199,22 @@ static int adopt_reserved_vf(struct start *s, const struct want *w, struct err *
 			continue;
 		for (size_t k = 0; k < s->now.nvgpus; k++)
 			taken |= bdf_eq(&s->now.vgpus[k].parent, &l.r[i].dev);
+		/* What is on record is no find: it serves its own index or is not ours. */
+		for (size_t k = 0; k < s->old.nvgpus; k++)
+			taken |= bdf_eq(&s->old.vgpus[k].parent, &l.r[i].dev);
 		for (size_t k = 0; k < w->nchoices && !taken; k++) {
 			struct candidate c = { w->choices[k], g, l.r[i].dev, 1 };
 			struct vgpu v;
 
 			plan_vgpu(&c, w, &v);
 			rc = framework_nvidia_vfio.present(&s->p->c->root, &v, e);
-			if (rc > 0 && serves(w, &v)) {
-				adopt(s, &v, w->index);
-				vgpu_clear(&v);
-				return 0;
-			}
+			if (rc > 0 && want_is_served_by(w, &v) && !is_foreign(s, &v))
+				rc = adopt_vf(s, w, &v, e);
+			else if (rc > 0)
+				rc = 0;
 			vgpu_clear(&v);
-			if (rc < 0)
-				return rc;
+			if (rc)
+				return rc < 0 ? rc : 0;
 		}
 		rc = 0;
 	}
@@ -208,12 +251,38 @@ static int drop_unwanted(struct start *s, struct err *e)
 {
 	for (size_t i = 0; i < s->old.nvgpus; i++) {
 		const struct vgpu *v = &s->old.vgpus[i];
-		int rc = is_wanted(s, v->index) ? 0 : remove_stale(s, v, e);
+		bool never = v->framework == FRAMEWORK_NVIDIA_VFIO && !v->exists;
+		int rc = never || is_wanted(s, v->index) ? 0 : remove_stale(s, v, e);
 
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
+}
+
+/*
+ * What the record names and is not there any more (the driver has removed it,
+ * or somebody by hand) must not stand in the way of the VM's own start.
+ */
+static int forget_gone(struct start *s, struct err *e)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->old.nvgpus; i++) {
+		const struct vgpu *v = &s->old.vgpus[i];
+		const struct vgpu *kept = runstate_index(&s->now, v->index);
+
+		if (kept && bdf_eq(&kept->parent, &v->parent))
+			continue;
+		any = true;
+		release_reservation(s->p->c, v);
+	}
+	if (!any)
+		return 0;
+	s->now.phase = s->old.phase;
+	s->now.claimed_ms = s->old.claimed_ms;
+	s->now.qemu = s->old.qemu;
+	return runstate_write(&s->p->c->root, &s->now, e);
 }
 
 static int read_old(struct start *s, struct err *e)
@@ -237,16 +306,23 @@ static void report(const struct start *s)
 {
 	for (size_t i = 0; i < s->wants.n; i++) {
 		const struct vgpu *v = runstate_index(&s->now, s->wants.w[i].index);
+		AUTO_FREE char *dirname = NULL;
 
 		if (!v)
 			continue;
-		printf("pve-vgpu: vm %u: hostpci%u: %s (%s) on %s, GPU %s%s%s\n", s->p->vmid,
-		       v->index, v->name ? v->name : v->type, v->type, v->parent_name,
-		       BDF_STR(&v->gpu), *v->uuid ? ", mdev " : "", v->uuid);
-		if (s->wants.attach[i] == ATTACH_NONE)
-			fprintf(stderr, "pve-vgpu: %s: hostpci%u: nothing in the VM's config attaches this "
-				"vGPU, so the VM will not see it\nhint: qm set %u --hostpci%u %s,mdev=%s\n",
-				s->p->who, v->index, s->p->vmid, v->index, v->parent_name, v->type);
+		/* Not through stdio: a task log that cannot be written must not stop the start. */
+		dprintf(STDOUT_FILENO, "pve-vgpu: vm %u: hostpci%u: %s (%s) on %s, GPU %s%s%s\n",
+			s->p->vmid, v->index, v->name ? v->name : v->type, v->type, v->parent_name,
+			BDF_STR(&v->gpu), *v->uuid ? ", mdev " : "", v->uuid);
+		if (s->wants.attach[i] != ATTACH_NONE)
+			continue;
+		/* In mdev= stands what qemu-server finds on that very parent. */
+		if (v->framework == FRAMEWORK_MDEV)
+			mdev_type_dirname(&s->p->c->root, &v->parent, v->type, &dirname, NULL);
+		fprintf(stderr, "pve-vgpu: %s: hostpci%u: nothing in the VM's config attaches this "
+			"vGPU, so the VM will not see it\nhint: qm set %u --hostpci%u %s,mdev=%s\n",
+			s->p->who, v->index, s->p->vmid, v->index, v->parent_name,
+			dirname ? dirname : v->type);
 	}
 }
 
@@ -258,6 +334,21 @@ static bool all_attached(const struct want_list *l)
 	return true;
 }
 
+static bool holds_one(const struct start *s, pid_t qemu)
+{
+	AUTO_VFIO_USERS struct vfio_users users = { 0 };
+	bool held = false;
+
+	vfio_users_read(&s->p->c->root, &users);
+	for (size_t i = 0; i < s->now.nvgpus && !held; i++) {
+		AUTO_STRLIST struct strlist names = { 0 };
+
+		vgpu_vfio_names(&s->p->c->root, &s->now.vgpus[i], &names);
+		held = vfio_used_by(&users, &names, qemu);
+	}
+	return held;
+}
+
 static int assign_wanted(struct start *s, struct err *e)
 {
 	struct assignment a = {
@@ -265,19 +356,33 @@ static int assign_wanted(struct start *s, struct err *e)
 		.inv = &s->inv, .wants = s->wants.w, .nwants = s->wants.n,
 		.who = s->p->who, .deadline = s->deadline,
 	};
-	pid_t qemu = vm_qemu_pid(&s->p->c->root, s->p->vmid);
-	bool running = s->old.phase == RUN_RUNNING && qemu && qemu == s->old.qemu;
-	int rc;
+	bool running = s->qemu && ((s->old.phase == RUN_RUNNING && s->qemu == s->old.qemu) ||
+				   holds_one(s, s->qemu));
+	AUTO_ERR struct err why = { 0 };
+	int rc, wrote = 0;
 
 	s->now.attached = all_attached(&s->wants);
 	rc = assign(&a, &s->now, e);
-	/* Called by hand while the VM runs: it stays what it was. */
-	if (rc == 0 && running) {
+	/* Called by hand while the VM runs: it stays what it was, whatever came of this. */
+	if (running) {
 		s->now.phase = RUN_RUNNING;
-		s->now.qemu = qemu;
-		rc = runstate_write(&s->p->c->root, &s->now, e);
+		s->now.qemu = s->qemu;
+		wrote = runstate_write(&s->p->c->root, &s->now, &why);
 	}
-	return rc;
+	return rc == 0 && wrote < 0 ? err_move(e, &why, wrote) : rc;
+}
+
+/* What could not be read, once each. */
+static void warn(const struct start *s)
+{
+	for (size_t i = 0; i < s->inv.problems.n; i++) {
+		bool again = false;
+
+		for (size_t k = 0; k < i; k++)
+			again |= !strcmp(s->inv.problems.s[k], s->inv.problems.s[i]);
+		if (!again)
+			say(s->p, s->inv.problems.s[i]);
+	}
 }
 
 static int start_vm(struct start *s, struct err *e)
@@ -294,14 +399,20 @@ static int start_vm(struct start *s, struct err *e)
 	if (rc == 0)
 		rc = intent_wants(p->c, s->vs, &s->conf, &s->catalog, &s->inv, p->who,
 				  s->deadline, &s->wants, e);
+	/* Now and not at the end: those who start beside us find the GPUs full soon. */
+	catalog_save(&s->catalog, &p->c->root, NULL);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < s->wants.notes.n; i++)
 		say(p, s->wants.notes.s[i]);
 	s->now.vmid = p->vmid;
+	s->qemu = vm_qemu_pid(&p->c->root, p->vmid);
 	rc = adopt_all(s, e);
+	warn(s);
 	if (rc == 0)
 		rc = drop_unwanted(s, e);
+	if (rc == 0)
+		rc = forget_gone(s, e);
 	if (rc == 0)
 		rc = assign_wanted(s, e);
 	catalog_save(&s->catalog, &p->c->root, NULL);
@@ -322,8 +433,9 @@ static int pre_start(struct phase *p, struct err *e)
 		return rc;
 	if (s.conf.template)
 		return 0;
-	if (!s.vs)
-		return intent_check_carried(p->c, &p->settings, p->vmid, &s.conf, e);
+	rc = intent_check_carried(p->c, &p->settings, p->vmid, &s.conf, e);
+	if (rc < 0 || !s.vs)
+		return rc;
 	settings_warnings_for(&p->settings, p->vmid, &warnings);
 	for (size_t i = 0; i < warnings.n; i++)
 		say(p, warnings.s[i]);
@@ -352,15 +464,15 @@ static int read_record(struct phase *p, struct runstate *s, bool *there, int64_t
 	if (rc == -ENOENT)
 		return 0;
 	if (rc < 0) {
-		fail(e, rc, "%s", why.msg);
-		err_hint(e, "`pve-vgpu gc` clears what the VM has left");
-		return rc;
+		err_hint(&why, "the VM's next start and `pve-vgpu gc` clear what it has left");
+		return err_move(e, &why, rc);
 	}
 	*there = true;
 	return 0;
 }
 
-static int reserve_for_qemu(const struct phase *p, const struct runstate *s, struct err *e)
+static int reserve_for_qemu(const struct phase *p, const struct runstate *s, int64_t deadline,
+			    struct err *e)
 {
 	AUTO_FREE struct bdf *vfs = xcalloc(s->nvgpus, sizeof(*vfs));
 	size_t n = 0;
@@ -368,7 +480,7 @@ static int reserve_for_qemu(const struct phase *p, const struct runstate *s, str
 	for (size_t i = 0; i < s->nvgpus; i++)
 		if (s->vgpus[i].framework == FRAMEWORK_NVIDIA_VFIO)
 			vfs[n++] = s->vgpus[i].parent;
-	return reservation_set(&p->c->root, vfs, n, p->vmid, 0, s->qemu, e);
+	return reservation_set(&p->c->root, vfs, n, p->vmid, 0, s->qemu, deadline, e);
 }
 
 /* The first vGPU that the VM's QEMU does not hold, or NULL. */
@@ -398,12 +510,15 @@ static int post_start(struct phase *p, struct err *e)
 	if (rc < 0 || !there)
 		return rc;
 	s.qemu = vm_qemu_pid(&p->c->root, p->vmid);
-	if (!s.qemu)
-		return fail(e, -ESRCH, "no QEMU of the VM runs");
+	if (!s.qemu) {
+		fail(e, -ESRCH, "no QEMU of the VM runs");
+		err_hint(e, "if it has ended already, the VM's next start or `pve-vgpu gc` clears its vGPUs");
+		return -ESRCH;
+	}
 	s.phase = RUN_RUNNING;
 	rc = runstate_write(&p->c->root, &s, e);
 	if (rc == 0)
-		rc = reserve_for_qemu(p, &s, e);
+		rc = reserve_for_qemu(p, &s, deadline, e);
 	v = not_held(p, &s);
 	/* Where the config attaches nothing, pre-start has said so. */
 	if (v && s.attached && rc == 0) {

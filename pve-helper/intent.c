@@ -69,8 +69,8 @@ static int keep_config_type(const struct reader *rd, const struct vm_intent *in,
 			    why.msg ? why.msg : "not offered");
 	fail(e, -EINVAL, "the VM's config has mdev=%s, and the intent '%s' is mdev=%s there",
 	     QUOTED(h->mdev), in->choices.s[0], right);
-	err_hint(e, "qm set %u --hostpci%u %s,mdev=%s%s", rd->vs->vmid, in->index,
-		 BDF_STR(&h->addr), right, h->pcie ? ",pcie=1" : "");
+	err_hint(e, "qm set %u --hostpci%u %s,mdev=%s%s%s", rd->vs->vmid, in->index,
+		 BDF_STR(&h->addr), right, h->pcie ? ",pcie=1" : "", h->x_vga ? ",x-vga=1" : "");
 	return -EINVAL;
 }
 
@@ -201,6 +201,8 @@ static int check_uuid(void *arg, unsigned int vmid, unsigned int index)
 	char uuid[UUID_TEXT_LEN];
 
 	vgpu_pve_uuid(vmid, index, uuid);
+	if (vmid == k->vmid && settings_has_intent(k->settings, vmid, index))
+		return 0;
 	if (vmid == k->vmid) {
 		AUTO_FREE char *path = xasprintf("sys/bus/mdev/devices/%s", uuid);
 
@@ -215,8 +217,10 @@ static int check_uuid(void *arg, unsigned int vmid, unsigned int index)
 	} else {
 		return 0;
 	}
-	err_hint(k->e, "add [vm %u] with hostpci%u = <type> to /etc/pve/pve-vgpu.conf and put this VM's own "
-		 "device into args, or take it out: qm set %u --delete args", k->vmid, index, k->vmid);
+	vgpu_pve_uuid(k->vmid, index, uuid);
+	err_hint(k->e, "take it out: qm set %u --delete args; or give this VM a vGPU of its own: hostpci%u = <type> "
+		 "under [vm %u] in /etc/pve/pve-vgpu.conf, and %s in args (qm config %u)", k->vmid, index,
+		 k->vmid, uuid, k->vmid);
 	return -EPERM;
 }
 

@@ -34,8 +34,10 @@ void want_list_free(struct want_list *l);
 #define AUTO_WANTS __attribute__((cleanup(want_list_free)))
 
 /*
- * Whether the config of a VM without an intent carries a vGPU of ours in its
- * args, as a clone or a rollback does. Returns 0, or -EPERM with what mends it.
+ * Whether the VM's config carries in its args a vGPU of ours that the VM has no
+ * intent for: another VM's, as a clone does, or an index of its own that is in
+ * no section any more, as after a rollback. Returns 0, or -EPERM with what
+ * mends it.
  */
 int intent_check_carried(const struct ctx *c, const struct settings *settings,
 			 unsigned int vmid, const struct vmconf *conf, struct err *e);

@@ -4,15 +4,24 @@
  * place that prints failures.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "commands.h"
+#include "names.h"
+#include "options.h"
 #include "quote.h"
 #include "xalloc.h"
+
+/* Edits between the word that was written and the command that was meant. */
+#define NEAR	2
 
 static const struct command {
 	const char *name, *args, *help;
@@ -46,6 +55,7 @@ static void print_help(FILE *f)
 	      "  --json        print JSON\n"
 	      "  --dry-run     say what would be done and do nothing\n"
 	      "  --help        print this\n"
+	      "  --version     print the version\n"
 	      "\nexit status: 0 done, 1 failed, 2 wrong usage\n", f);
 }
 
@@ -59,6 +69,8 @@ static const struct command *find_command(const char *name)
 
 static void print_failure(const struct err *e)
 {
+	/* In a log, what was printed stands before what went wrong. */
+	fflush(stdout);
 	fprintf(stderr, "pve-vgpu: %s\n", e->msg ? e->msg : "failed");
 	if (e->hint)
 		fprintf(stderr, "hint: %s\n", e->hint);
@@ -68,7 +80,7 @@ static int usage_error(const struct command *cmd, const struct err *e)
 {
 	print_failure(e);
 	if (cmd)
-		fprintf(stderr, "usage: pve-vgpu %s %s\n", cmd->name, cmd->args);
+		fprintf(stderr, "usage: pve-vgpu %s%s%s\n", cmd->name, *cmd->args ? " " : "", cmd->args);
 	else
 		fputs("try: pve-vgpu --help\n", stderr);
 	return EXIT_USAGE;
@@ -79,6 +91,17 @@ static bool is_digits(const char *s)
 	return *s && !s[strspn(s, "0123456789")];
 }
 
+/* What is printed counts as done only when it has arrived. */
+static int flush_output(struct err *e)
+{
+	if (fflush(stdout))
+		return fail_errno(e, errno, "write to standard output");
+	/* An earlier write failed, and its errno is gone by now. */
+	if (ferror(stdout))
+		return fail(e, -EIO, "write to standard output: some of it did not get through");
+	return 0;
+}
+
 static int run(const struct command *cmd, struct ctx *c, int argc, char *argv[])
 {
 	AUTO_ERR struct err e = { 0 };
@@ -86,18 +109,36 @@ static int run(const struct command *cmd, struct ctx *c, int argc, char *argv[])
 
 	if (rc == RC_USAGE)
 		return usage_error(cmd, &e);
-	if (rc == 0 && (fflush(stdout) || ferror(stdout)))
-		rc = fail_errno(&e, errno ? errno : EIO, "write to standard output");
+	if (rc == 0)
+		rc = flush_output(&e);
 	if (rc < 0)
 		print_failure(&e);
 	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* Options before the command. Returns the index of the command's word, or -1. */
-static int read_globals(int argc, char *argv[], const char **root, struct err *e)
+static int finish_print(void)
+{
+	AUTO_ERR struct err e = { 0 };
+
+	if (flush_output(&e) == 0)
+		return EXIT_DONE;
+	print_failure(&e);
+	return EXIT_FAILED;
+}
+
+/* What stands before the command's word. */
+struct globals {
+	const char *root;
+	bool help, version;
+	int at;			/* index of the command's word */
+};
+
+static int read_globals(int argc, char *argv[], struct globals *g, struct ctx *c, struct err *e)
 {
 	static const struct option longopts[] = {
 		{ "root", required_argument, NULL, 'r' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "dry-run", no_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -105,62 +146,129 @@ static int read_globals(int argc, char *argv[], const char **root, struct err *e
 	int got;
 
 	opterr = 0;
-	while ((got = getopt_long(argc, argv, "+:h", longopts, NULL)) != -1) {
-		const char *word = argv[optind - 1];
-
+	while (!g->help && !g->version &&
+	       (got = getopt_long(argc, argv, "+:h", longopts, NULL)) != -1) {
 		switch (got) {
 		case 'r':
-			*root = optarg;
+			g->root = optarg;
+			break;
+		case 'j':
+			c->json = true;
+			break;
+		case 'n':
+			c->dry_run = true;
 			break;
 		case 'h':
-			print_help(stdout);
-			exit(fflush(stdout) ? EXIT_FAILED : EXIT_DONE);
+			g->help = true;
+			break;
 		case 'V':
-			puts("pve-vgpu " PVE_VGPU_VERSION);
-			exit(fflush(stdout) ? EXIT_FAILED : EXIT_DONE);
-		case ':':
-			fail(e, RC_USAGE, "option %s needs a value", QUOTED(word));
-			return -1;
+			g->version = true;
+			break;
 		default:
-			fail(e, RC_USAGE, "option %s is not known", QUOTED(word));
-			return -1;
+			return options_bad(longopts, argv, got, e);
 		}
 	}
-	if (optind >= argc) {
-		fail(e, RC_USAGE, "command missing");
-		return -1;
+	g->at = optind;
+	if (g->at >= argc && !g->help && !g->version)
+		return fail(e, RC_USAGE, "command missing");
+	return 0;
+}
+
+static int no_command(const char *word, struct err *e)
+{
+	const char *found = NULL;
+	size_t best = NEAR + 1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		size_t d = names_distance(word, commands[i].name, NEAR);
+
+		if (d < best && d < strlen(commands[i].name)) {
+			best = d;
+			found = commands[i].name;
+		}
 	}
-	return optind;
+	fail(e, RC_USAGE, "%s is no command", QUOTED(word));
+	if (found)
+		err_hint(e, "did you mean %s?", found);
+	return RC_USAGE;
+}
+
+static bool wants_help(char *const *words)
+{
+	for (; *words && strcmp(*words, "--"); words++)
+		if (!strcmp(*words, "--help") || !strcmp(*words, "-h"))
+			return true;
+	return false;
+}
+
+/*
+ * Descriptors 0 to 2 are there, or what is opened next would get their numbers
+ * and be written to; files that we make are readable; and the timer that bounds
+ * waits (lock.c, root.c) is not blocked by a parent's signal mask.
+ */
+static void settle_process(void)
+{
+	sigset_t alarm;
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	umask(022);
+	signal(SIGALRM, SIG_DFL);
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
+}
+
+/* argv[0] is the command's word, or what stands for it. */
+static int run_command(const struct command *cmd, struct ctx *c, const char *root,
+		       int argc, char *argv[])
+{
+	AUTO_ERR struct err e = { 0 };
+	int status;
+
+	if (wants_help(argv + 1)) {
+		printf("usage: pve-vgpu %s%s%s\n%s\n", cmd->name, *cmd->args ? " " : "", cmd->args,
+		       cmd->help);
+		return finish_print();
+	}
+	if (root_open(&c->root, root, &e) < 0) {
+		print_failure(&e);
+		return EXIT_FAILED;
+	}
+	status = run(cmd, c, argc, argv);
+	root_close(&c->root);
+	return status;
 }
 
 int main(int argc, char *argv[])
 {
 	struct ctx c = { .root = ROOT_CLOSED, .migrated_from = getenv("PVE_MIGRATED_FROM") };
+	struct globals g = { .root = "/" };
+	static char hook[] = "hook";
 	const struct command *cmd;
-	const char *root = "/";
 	AUTO_ERR struct err e = { 0 };
-	int at = read_globals(argc, argv, &root, &e), status;
 
-	if (at < 0)
+	settle_process();
+	if (read_globals(argc, argv, &g, &c, &e) < 0)
 		return usage_error(NULL, &e);
+	if (g.help || g.version) {
+		if (g.help)
+			print_help(stdout);
+		else
+			puts("pve-vgpu " PVE_VGPU_VERSION);
+		return finish_print();
+	}
 	/* `PROGRAM <vmid> <phase>`: a snippet is a link to this program. */
-	cmd = find_command(is_digits(argv[at]) ? "hook" : argv[at]);
+	if (is_digits(argv[g.at]))
+		argv[--g.at] = hook;
+	cmd = find_command(argv[g.at]);
 	if (!cmd) {
-		fail(&e, RC_USAGE, "%s is no command", QUOTED(argv[at]));
+		no_command(argv[g.at], &e);
 		return usage_error(NULL, &e);
 	}
-	if (is_digits(argv[at]))
-		at--;
-	for (int i = at + 1; i < argc; i++)
-		if (!strcmp(argv[i], "--help")) {
-			printf("usage: pve-vgpu %s %s\n%s\n", cmd->name, cmd->args, cmd->help);
-			return fflush(stdout) ? EXIT_FAILED : EXIT_DONE;
-		}
-	if (root_open(&c.root, root, &e) < 0) {
-		print_failure(&e);
-		return EXIT_FAILED;
-	}
-	status = run(cmd, &c, argc - at, argv + at);
-	root_close(&c.root);
-	return status;
+	return run_command(cmd, &c, g.root, argc - g.at, argv + g.at);
 }

@@ -23,6 +23,9 @@ struct option_set {
 int options_read(struct ctx *c, int argc, char *argv[], const struct option_set *o,
 		 struct err *e);
 
+/* What getopt_long() returned '?' or ':' for. Returns RC_USAGE. */
+int options_bad(const struct option *all, char *argv[], int got, struct err *e);
+
 /* RC_USAGE unless n is between min and max; what names the words that are missing. */
 int options_count(int n, int min, int max, const char *what, struct err *e);
 

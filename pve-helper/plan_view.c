@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
-#include "clock.h"
+#include "framework.h"
 #include "intent.h"
 #include "json_util.h"
 #include "runstate.h"
@@ -25,7 +25,6 @@ struct view {
 	struct catalog catalog;
 	struct inventory inv;
 	struct want_list wants;
-	struct runstate old;
 	struct json_object *out;	/* NULL: print text */
 	size_t unserved;
 };
@@ -33,7 +32,6 @@ struct view {
 static void view_free(struct view *v)
 {
 	json_put(&v->out);
-	runstate_free(&v->old);
 	want_list_free(&v->wants);
 	inventory_free(&v->inv);
 	catalog_free(&v->catalog);
@@ -58,11 +56,22 @@ static void print_plan(const struct want *w, const struct plan *p)
 		puts(reasons);
 }
 
-static void json_plan(struct view *v, const struct want *w, const struct plan *p)
+/* One wanted vGPU. has: what there is already, taken over; NULL: nothing. */
+static struct json_object *json_row(unsigned int index, struct json_object *has)
 {
 	struct json_object *o = json_object_new_object();
-	struct json_object *candidates = json_object_new_array();
-	struct json_object *outs = json_object_new_array();
+
+	json_add_num(o, "index", index);
+	json_object_object_add(o, "has", has);
+	json_object_object_add(o, "candidates", json_object_new_array());
+	json_object_object_add(o, "out", json_object_new_array());
+	return o;
+}
+
+static void json_plan(struct view *v, const struct want *w, const struct plan *p)
+{
+	struct json_object *o = json_row(w->index, NULL);
+	struct json_object *candidates = json_arr(o, "candidates"), *outs = json_arr(o, "out");
 
 	for (size_t i = 0; i < p->ncandidates; i++) {
 		const struct candidate *k = &p->candidates[i];
@@ -84,36 +93,49 @@ static void json_plan(struct view *v, const struct want *w, const struct plan *p
 		json_add_str(row, "why", p->outs[i].why);
 		json_object_array_add(outs, row);
 	}
-	json_add_num(o, "index", w->index);
-	json_object_object_add(o, "candidates", candidates);
-	json_object_object_add(o, "out", outs);
 	json_object_array_add(v->out, o);
 }
 
-static bool has_already(const struct view *v, const struct want *w)
+/* The VM's own vGPU of that index, which a start takes over. */
+static const struct vgpu *has_already(const struct view *v, const struct want *w)
 {
-	const struct vgpu *there = NULL;
-	char uuid[UUID_TEXT_LEN];
+	for (size_t i = 0; i < v->inv.nvgpus; i++) {
+		const struct vgpu *own = &v->inv.vgpus[i];
 
-	vgpu_pve_uuid(v->vmid, w->index, uuid);
-	there = inventory_by_uuid(&v->inv, uuid);
-	if (!there)
-		there = runstate_index(&v->old, w->index);
-	if (!there || !there->exists)
-		return false;
-	if (!v->c->json)
+		if (own->vmid == v->vmid && own->index == w->index && own->exists)
+			return own;
+	}
+	return NULL;
+}
+
+static void show_existing(struct view *v, const struct want *w, const struct vgpu *there)
+{
+	struct json_object *row, *has;
+
+	if (!v->out) {
 		printf("hostpci%u: has %s on %s already\n", w->index,
 		       there->name ? there->name : there->type, there->parent_name);
-	return true;
+		return;
+	}
+	has = json_object_new_object();
+	json_add_str(has, "type", there->type);
+	json_add_str(has, "name", there->name);
+	json_add_str(has, "gpu", BDF_STR(&there->gpu));
+	json_add_str(has, "parent", there->parent_name);
+	row = json_row(w->index, has);
+	json_object_array_add(v->out, row);
 }
 
 static void view_want(struct view *v, const struct want *w)
 {
 	static const struct refusal_list none = { 0 };
+	const struct vgpu *there = has_already(v, w);
 	AUTO_PLAN struct plan p = { 0 };
 
-	if (has_already(v, w))
+	if (there) {
+		show_existing(v, w, there);
 		return;
+	}
 	plan_want(&v->inv, w, &none, &p);
 	if (v->out)
 		json_plan(v, w, &p);
@@ -132,21 +154,46 @@ static void view_want(struct view *v, const struct want *w)
 	vgpu_clear(&taken);
 }
 
+static const struct want *want_of(const struct view *v, unsigned int index)
+{
+	for (size_t i = 0; i < v->wants.n; i++)
+		if (v->wants.w[i].index == index)
+			return &v->wants.w[i];
+	return NULL;
+}
+
+/*
+ * What the VM has from before: a start takes over what serves, and gives the
+ * rest back before it looks for places.
+ */
+static void settle_own(struct view *v)
+{
+	for (size_t i = v->inv.nvgpus; i-- > 0;) {
+		struct vgpu *own = &v->inv.vgpus[i];
+		const struct want *w = want_of(v, own->index);
+
+		if (own->vmid != v->vmid || (own->owner != OWNER_VM && !w))
+			continue;
+		/* On vendor VFIO the record alone has been read until now. */
+		if (!own->exists && own->framework == FRAMEWORK_NVIDIA_VFIO)
+			own->exists = framework_nvidia_vfio.present(&v->c->root, own, NULL) > 0;
+		if (!own->exists || !w || !want_is_served_by(w, own))
+			inventory_drop(&v->inv, i);
+	}
+}
+
 static int gather(struct view *v, const struct vm_settings *vs, struct err *e)
 {
-	AUTO_FREE char *who = xasprintf("plan for vm %u", v->vmid);
-	int64_t deadline = clock_ms() + (int64_t)v->settings.lock_wait_s * 1000;
 	int rc;
 
 	catalog_load(&v->catalog, &v->c->root);
-	runstate_read(&v->c->root, v->vmid, &v->old, NULL);
 	rc = scan_gpus(&v->c->root, &v->catalog, &v->inv, e);
 	if (rc == 0)
-		rc = intent_wants(v->c, vs, &v->conf, &v->catalog, &v->inv, who, deadline,
-				  &v->wants, e);
+		rc = intent_wants(v->c, vs, &v->conf, &v->catalog, &v->inv, NULL, 0, &v->wants, e);
 	if (rc == 0)
 		rc = scan_taken(&v->c->root, &v->catalog, v->vmid, &v->inv, e);
-	catalog_save(&v->catalog, &v->c->root, NULL);
+	if (rc == 0)
+		settle_own(v);
 	return rc;
 }
 
@@ -158,7 +205,7 @@ static int read_vm(struct view *v, const struct vm_settings **vs, struct err *e)
 		rc = settings_vm(&v->settings, v->vmid, vs, e);
 	if (rc == 0)
 		rc = vmconf_read(&v->c->root, v->vmid, v->c->migrated_from, &v->conf, e);
-	if (rc < 0 || *vs)
+	if (rc < 0 || *vs || v->conf.template)
 		return rc;
 	fail(e, -ENOENT, "the VM has no intent");
 	err_hint(e, "add to /etc/pve/pve-vgpu.conf: [vm %u] and below it hostpci0 = <type>", v->vmid);
@@ -171,7 +218,9 @@ int plan_view(const struct ctx *c, unsigned int vmid, struct err *e)
 	const struct vm_settings *vs = NULL;
 	int rc = read_vm(&v, &vs, e);
 
-	if (rc == 0)
+	if (rc == 0 && v.conf.template)
+		fprintf(stderr, "pve-vgpu: vm %u: is a template: nothing is made for it\n", vmid);
+	else if (rc == 0)
 		rc = gather(&v, vs, e);
 	if (rc < 0)
 		return fail_in(e, rc, "vm %u: plan", vmid);

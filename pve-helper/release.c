@@ -13,10 +13,11 @@
 #include "xalloc.h"
 
 #define POLL_MS		100
-/* How long a removal may block in the driver before we let go of it. */
+/* How long a removal may block in the driver before we let go of it, and at the least. */
 #define REMOVE_MS	2000
+#define REMOVE_MIN_MS	500
 
-static pid_t opener(const struct ctx *c, const struct vgpu *v)
+pid_t release_opener(const struct ctx *c, const struct vgpu *v)
 {
 	AUTO_STRLIST struct strlist names = { 0 };
 	AUTO_VFIO_USERS struct vfio_users users = { 0 };
@@ -50,6 +51,7 @@ int release_one(const struct ctx *c, const struct vgpu *v, const char *who,
 		int64_t deadline, struct err *e)
 {
 	AUTO_LOCK struct lock lock = LOCK_NONE;
+	int64_t left;
 	pid_t pid;
 	int rc;
 
@@ -59,29 +61,53 @@ int release_one(const struct ctx *c, const struct vgpu *v, const char *who,
 	if (rc < 0)
 		return rc;
 	/* Looked at under the lock and right before: `remove` blocks while it is open. */
-	pid = opener(c, v);
+	pid = release_opener(c, v);
 	if (pid)
 		return fail(e, -EBUSY, "process %d has it open", (int)pid);
-	return framework_ops(v->framework)->remove(&c->root, v, REMOVE_MS, e);
+	left = deadline - clock_ms();
+	if (left < REMOVE_MIN_MS)
+		left = REMOVE_MIN_MS;
+	return framework_ops(v->framework)->remove(&c->root, v,
+						   left < REMOVE_MS ? (int)left : REMOVE_MS, e);
 }
 
 void release_reservation(const struct ctx *c, const struct vgpu *v)
 {
 	/* A line that stays behind is taken for a leftover as soon as the VM does not run. */
 	if (v->framework == FRAMEWORK_NVIDIA_VFIO && v->vmid)
-		reservation_drop(&c->root, &v->parent, 1, v->vmid, NULL);
+		reservation_drop(&c->root, &v->parent, 1, v->vmid, 0, NULL);
+}
+
+/* A post-stop that comes late finds the VM running again. */
+static int check_not_running(const struct ctx *c, const struct vgpu *v, struct err *e)
+{
+	pid_t qemu = v->vmid ? vm_qemu_pid(&c->root, v->vmid) : 0, pid;
+
+	if (!qemu)
+		return 0;
+	pid = release_opener(c, v);
+	if (pid)
+		return fail(e, -EBUSY, "process %d has it open", (int)pid);
+	return fail(e, -EBUSY, "the VM's QEMU runs (pid %d)", (int)qemu);
 }
 
 /* One try. 0: gone, and off the list; -EBUSY: not yet. */
 static int try_one(const struct ctx *c, const struct vgpu *v, const struct release *how,
 		   struct err *e)
 {
-	int rc = framework_ops(v->framework)->present(&c->root, v, e);
+	int rc;
 
+	/* Claimed and never begun: what is on such a VF is somebody else's. */
+	if (v->framework == FRAMEWORK_NVIDIA_VFIO && !v->exists)
+		return 0;
+	rc = framework_ops(v->framework)->present(&c->root, v, e);
 	if (rc <= 0)
 		return rc;
 	if (clock_ms() < how->patience)
 		return fail(e, -EBUSY, "the driver may still remove it by itself");
+	rc = check_not_running(c, v, e);
+	if (rc < 0)
+		return rc;
 	return release_one(c, v, how->who, how->deadline, e);
 }
 
@@ -116,7 +142,7 @@ int release(const struct ctx *c, struct runstate *s, const struct release *how, 
 		clock_sleep_ms(POLL_MS);
 	}
 	if (s->vmid)
-		rc = reservation_drop(&c->root, freed, nfreed, s->vmid, e);
+		rc = reservation_drop(&c->root, freed, nfreed, s->vmid, how->deadline, e);
 	if (s->nvgpus < before) {
 		/* With nothing left the file goes: its vGPUs are gone whether or not that works. */
 		int wrote = runstate_write(&c->root, s, rc < 0 ? NULL : e);

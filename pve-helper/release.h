@@ -15,7 +15,8 @@ struct release {
 /*
  * Remove the vGPUs of s that nobody has open, and drop from s those that are
  * gone; s is written back, or its file removed when nothing is left. What any
- * process has open, and what is somebody else's by now, is not touched.
+ * process has open, what is somebody else's by now, and all of a VM whose QEMU
+ * runs, is not touched.
  *
  * Returns 0 when nothing is left, -EBUSY when something is (s says what), or
  * -errno. The caller holds the VM's lock.
@@ -28,6 +29,9 @@ int release(const struct ctx *c, struct runstate *s, const struct release *how, 
  */
 int release_one(const struct ctx *c, const struct vgpu *v, const char *who,
 		int64_t deadline, struct err *e);
+
+/* A process that has v open; 0: nobody has, or v is gone. */
+pid_t release_opener(const struct ctx *c, const struct vgpu *v);
 
 /* Give back PVE's reservation of a vendor VF that a VM of ours no longer has. */
 void release_reservation(const struct ctx *c, const struct vgpu *v);

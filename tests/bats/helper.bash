@@ -183,3 +183,30 @@ refute_output() {
 assert_equal() {
 	[ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }
 }
+
+# node_json: mount the node described on standard input
+node_json() {
+	cat > "$BATS_TEST_TMPDIR/node.json"
+	node "$BATS_TEST_TMPDIR/node.json"
+}
+
+# a40 [MEMBERS] [VGPUS]: one A40 at 0000:e8:00.0 with these members more, and vGPUs at the start
+a40() {
+	node_json <<< "{\"gpus\":[{\"bdf\":\"0000:e8:00.0\"${1:+,$1}}]${2:+,\"vgpus\":[$2]}}"
+}
+
+# available [GPU]: {"A40-24A": 2, …}, as `types --json` has it
+available() {
+	pve_vgpu types --json |
+		jq -c --arg g "${1:-}" '[.[] | select($g == "" or .gpu == $g) | {(.name): .available}] | add'
+}
+
+# on_tty COMMAND…: its output on a terminal
+on_tty() {
+	TERM=xterm script -qec "$(printf '%q ' "$@")" /dev/null | tr -d '\r'
+}
+
+# tree: every file that pve-vgpu could change, with its contents
+tree() {
+	find "$ROOT" -path "$SYS" -prune -o -printf '%p %y %m %l\n' -type f -exec sha256sum {} + | sort
+}

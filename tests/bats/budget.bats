@@ -1,0 +1,169 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# How often each command goes to the driver.
+
+load helper
+
+setup() {
+	MOUNTED='' PIDS='' ROOT='' SYS=''
+	unset ROOT
+}
+
+teardown() {
+	node_teardown
+}
+
+# at_most N: operations since ops_reset
+at_most() {
+	[ "$(ops)" -le "$1" ] || { echo "more than $1:"; cat "$SYS/.sim/ops"; return 1; }
+}
+
+# touched: the attributes that were read or written
+touched() {
+	jq -r 'del(.total) | keys | join(" ")' "$SYS/.sim/ops"
+}
+
+@test "types: the very first run on a node with one A40 takes 2N+2, every later one 2" {
+	a40
+	ops_reset
+	pve_vgpu types > /dev/null
+	at_most $((2 * 22 + 2))
+	ops_reset
+	pve_vgpu types > /dev/null
+	at_most 2
+}
+
+@test "types: the very first run beside vGPUs, on a full GPU and on PFs as parents takes no more" {
+	local n
+
+	for n in a40-foreign a40-full-mdev; do
+		ROOT=$BATS_TEST_TMPDIR/$n
+		node $n
+		ops_reset
+		pve_vgpu types > /dev/null
+		at_most $((2 * 22 + 2))
+	done
+	ROOT=$BATS_TEST_TMPDIR/p40
+	node p40x2
+	ops_reset
+	pve_vgpu types > /dev/null
+	at_most $((2 * (2 * 25 + 2)))
+}
+
+@test "types: MIG-backed types and mixed sizes take 3N+2" {
+	a40 '"types": "A100", "totalvfs": 16, "mig": true, "gpu_instances": [{"id": 3, "slices": 1}]'
+	ops_reset
+	pve_vgpu types > /dev/null
+	at_most $((3 * 13 + 2))
+	ROOT=$BATS_TEST_TMPDIR/mixed
+	a40 '"mixed_size": true' '{"parent": "0000:e8:00.4", "type": 575, "uuid": "11111111-aaaa-4bbb-8ccc-000000000001"}'
+	ops_reset
+	pve_vgpu types > /dev/null
+	at_most $((3 * 22 + 2))
+}
+
+@test "types: vendor VFIO takes one list a GPU and one attribute a VF" {
+	a40 '"framework": "nvidia-vfio"'
+	ops_reset
+	pve_vgpu types > /dev/null
+	at_most $((32 + 1))
+	assert_equal "$(touched)" 'creatable_vgpu_types current_vgpu_type'
+}
+
+@test "list: asks nothing of the driver but names, once; on vendor VFIO one attribute a VF" {
+	node a40-foreign
+	ops_reset
+	pve_vgpu list > /dev/null
+	at_most $((2 * 22))
+	ops_reset
+	pve_vgpu list > /dev/null
+	at_most 0
+	ROOT=$BATS_TEST_TMPDIR/vfio
+	node a40-full-vfio
+	ops_reset
+	pve_vgpu list > /dev/null
+	at_most $((32 + 2))
+}
+
+@test "16 GPUs with 64 VFs each: types takes 2 a GPU, and the names once" {
+	node a40x16-64vf-mdev
+	ops_reset
+	pve_vgpu types > /dev/null
+	at_most $((2 * 22 + 2 * 16))
+	assert_equal "$(touched)" 'available_instances description name'
+}
+
+@test "16 GPUs with 64 VFs each: create takes 2 on mdev, and no other attribute" {
+	node a40x16-64vf-mdev
+	pve_vgpu types > /dev/null
+	ops_reset
+	pve_vgpu create A40-24A
+	at_most 4
+	assert_equal "$(touched)" 'available_instances create'
+}
+
+@test "16 GPUs with 64 VFs each: create by name on a fresh node reads names once beside that" {
+	node a40x16-64vf-mdev
+	ops_reset
+	pve_vgpu create A40-24A
+	at_most $((2 * 22 + 4))
+	assert_equal "$(touched)" 'available_instances create description name'
+}
+
+@test "16 GPUs with 64 VFs each: create takes 3 on vendor VFIO, one more on a fresh node" {
+	node a40x16-64vf-vfio
+	ops_reset
+	pve_vgpu create A40-24A
+	at_most 4
+	assert_equal "$(touched)" 'creatable_vgpu_types current_vgpu_type'
+	ops_reset
+	pve_vgpu create A40-24A
+	at_most 3
+}
+
+@test "16 GPUs with 64 VFs each: a start takes no more than a create" {
+	local n
+
+	for n in mdev vfio; do
+		ROOT=$BATS_TEST_TMPDIR/$n
+		node a40x16-64vf-$n
+		pve_vgpu types > /dev/null
+		vm 100
+		settings '[vm 100]' 'hostpci0 = A40-24A' 'placement = spread'
+		ops_reset
+		hook 100 pre-start
+		at_most 4
+		refute_match "$(touched)"
+	done
+}
+
+# refute_match ATTRIBUTES: none that a start has no business with
+refute_match() {
+	[[ $1 =~ ^((available_instances|create|creatable_vgpu_types|current_vgpu_type)( |$))+$ ]] || { echo "$1"; return 1; }
+}
+
+@test "remove: one write on mdev; with what is read back three on vendor VFIO" {
+	local id
+
+	a40
+	id=$(pve_vgpu create A40-24A --json | jq -r .uuid)
+	ops_reset
+	pve_vgpu remove "$id"
+	at_most 1
+	ROOT=$BATS_TEST_TMPDIR/vfio
+	a40 '"framework": "nvidia-vfio"'
+	id=$(pve_vgpu create A40-24A --json | jq -r .parent)
+	ops_reset
+	pve_vgpu remove "$id"
+	at_most 4
+}
+
+@test "plan: asks nothing of the driver once names are known" {
+	a40
+	pve_vgpu types > /dev/null
+	vm 100
+	intent 100 A40-24A
+	ops_reset
+	pve_vgpu plan 100
+	at_most 0
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include <errno.h>
+
+#include "node.h"
+
+static const struct vgpu_type *offers(struct catalog *c, const struct bdf *gpu, unsigned int number,
+				      const char *name)
+{
+	const struct vgpu_type *t = type_make(c, number, name, 0);
+
+	catalog_gpu_offers(c, gpu, &t, 1);
+	return t;
+}
+
+int main(void)
+{
+	struct tree t;
+	struct bdf gpu = addr_of("e8:00.0");
+
+	TEST("catalog: what was saved is loaded again, and unchanged then") {
+		AUTO_CATALOG struct catalog c = { 0 }, again = { 0 };
+		struct vgpu_type *type;
+
+		t = tree_make("mkdir -p proc/driver/nvidia; echo 'NVRM version: 550' > proc/driver/nvidia/version");
+		catalog_load(&c, &t.r);
+		CHECK_STR(c.driver, "NVRM version: 550");
+		type = type_make(&c, 575, "NVIDIA A40-24A", 2);
+		type->described = true;
+		catalog_add(&c, "i915-GVTg_V5_4", 0, "GVTg_V5_4");
+		catalog_gpu_offers(&c, &gpu, (const struct vgpu_type *const *)c.types, 1);
+		CHECK(c.changed);
+		CHECK_NUM(catalog_save(&c, &t.r, NULL), 0);
+		CHECK(!c.changed);
+		catalog_load(&again, &t.r);
+		CHECK_NUM(again.ntypes, 2);
+		CHECK(!again.changed);
+		type = catalog_type(&again, "nvidia-575");
+		CHECK(type && type->number == 575 && type->framebuffer_mib == 24576 &&
+		      type->max_instance == 2 && type->described);
+		CHECK_STR(type->full_name, "NVIDIA A40-24A");
+		CHECK_NUM(catalog_type(&again, "i915-GVTg_V5_4")->number, 0);
+		CHECK(catalog_gpu(&again, &gpu) && catalog_gpu(&again, &gpu)->types[0] == type);
+		tree_free(&t);
+	}
+	TEST("catalog: another driver version, and a damaged file, give an empty one") {
+		AUTO_CATALOG struct catalog c = { 0 };
+
+		t = tree_make("mkdir -p var/lib/pve-vgpu; cat > var/lib/pve-vgpu/types.json <<'J'\n"
+			"{\"version\":1,\"driver\":\"other\",\"types\":[{\"type\":\"nvidia-1\",\"full_name\":\"x\"}],\"gpus\":[]}\nJ\n");
+		catalog_load(&c, &t.r);
+		CHECK_NUM(c.ntypes, 0);
+		catalog_free(&c);
+		shell("printf '{\"version\":1' > %s/var/lib/pve-vgpu/types.json", t.path);
+		catalog_load(&c, &t.r);
+		CHECK_NUM(c.ntypes, 0);
+		catalog_free(&c);
+		shell("printf '{\"version\":2,\"driver\":\"\"}' > %s/var/lib/pve-vgpu/types.json", t.path);
+		catalog_load(&c, &t.r);
+		CHECK_NUM(c.ntypes, 0);
+		tree_free(&t);
+	}
+	TEST("catalog: rows of another shape are passed over") {
+		AUTO_CATALOG struct catalog c = { 0 };
+
+		t = tree_make("mkdir -p var/lib/pve-vgpu; cat > var/lib/pve-vgpu/types.json <<'J'\n"
+			"{\"version\":1,\"driver\":\"\",\"types\":[1,null,{},{\"type\":\"nvidia-1\"},"
+			"{\"type\":\"nvidia-2\",\"full_name\":\"NVIDIA X-2Q\",\"framebuffer_mib\":-1,\"max_instance\":99999999999},"
+			"{\"type\":\"vfio-pci-3\",\"full_name\":\" \\u001b \"}],"
+			"\"gpus\":[7,{\"gpu\":\"nope\",\"types\":[]},{\"gpu\":\"0000:e8:00.0\",\"types\":[\"nvidia-2\",\"nvidia-9\",3]},"
+			"{\"gpu\":\"0000:e9:00.0\",\"types\":{}}]}\nJ\n");
+		catalog_load(&c, &t.r);
+		CHECK_NUM(c.ntypes, 2);
+		CHECK_NUM(catalog_type(&c, "nvidia-2")->max_instance, 0);
+		CHECK_STR(catalog_type(&c, "nvidia-3")->full_name, "?");
+		CHECK_NUM(c.ngpus, 1);
+		CHECK_NUM(c.gpus[0].ntypes, 1);
+		tree_free(&t);
+	}
+	TEST("catalog: a place that cannot be written is told, and nothing else happens") {
+		AUTO_CATALOG struct catalog c = { 0 };
+		AUTO_ERR struct err e = { 0 };
+
+		t = tree_make("mkdir var; touch var/lib");
+		catalog_load(&c, &t.r);
+		CHECK_NUM(catalog_save(&c, &t.r, &e), 0);
+		type_make(&c, 1, "x", 0);
+		CHECK(catalog_save(&c, &t.r, &e) < 0);
+		CHECK_HAS(e.msg, "var/lib");
+		CHECK(c.changed);
+		tree_free(&t);
+	}
+	TEST("catalog: lists of one board add up, another board's replaces them") {
+		AUTO_CATALOG struct catalog c = { 0 };
+		const struct vgpu_type *l40s;
+
+		offers(&c, &gpu, 575, "NVIDIA A40-24A");
+		offers(&c, &gpu, 558, "NVIDIA A40-2Q");
+		offers(&c, &gpu, 558, "NVIDIA A40-2Q");
+		CHECK_NUM(catalog_gpu(&c, &gpu)->ntypes, 2);
+		l40s = offers(&c, &gpu, 1151, "NVIDIA L40S-8Q");
+		CHECK_NUM(catalog_gpu(&c, &gpu)->ntypes, 1);
+		CHECK(catalog_gpu(&c, &gpu)->types[0] == l40s);
+		catalog_gpu_offers(&c, &gpu, NULL, 0);
+		CHECK_NUM(catalog_gpu(&c, &gpu)->ntypes, 1);
+		CHECK_NUM(c.ntypes, 3);
+	}
+	TEST("catalog_save: what another process has saved meanwhile stays, but for another board's") {
+		AUTO_CATALOG struct catalog one = { 0 }, two = { 0 }, three = { 0 }, all = { 0 };
+
+		t = tree_make("true");
+		catalog_load(&one, &t.r);
+		catalog_load(&two, &t.r);
+		offers(&one, &gpu, 575, "NVIDIA A40-24A");
+		offers(&two, &gpu, 558, "NVIDIA A40-2Q");
+		CHECK_NUM(catalog_save(&one, &t.r, NULL), 0);
+		CHECK_NUM(catalog_save(&two, &t.r, NULL), 0);
+		catalog_load(&all, &t.r);
+		CHECK_NUM(all.ntypes, 2);
+		CHECK_NUM(catalog_gpu(&all, &gpu)->ntypes, 2);
+		catalog_free(&all);
+		catalog_load(&three, &t.r);
+		offers(&three, &gpu, 1151, "NVIDIA L40S-8Q");
+		CHECK_NUM(catalog_save(&three, &t.r, NULL), 0);
+		catalog_load(&all, &t.r);
+		CHECK_NUM(catalog_gpu(&all, &gpu)->ntypes, 1);
+		tree_free(&t);
+	}
+	TEST("vgpu_type_same_board: what stands before the size, slices of MIG aside") {
+		AUTO_CATALOG struct catalog c = { 0 };
+		const struct vgpu_type *a = type_make(&c, 1, "GRID A100-4C", 0);
+		const struct vgpu_type *mig = type_make(&c, 2, "GRID A100-1-5C", 0);
+		const struct vgpu_type *d = type_make(&c, 3, "GRID A100D-4C", 0);
+		const struct vgpu_type *odd = type_make(&c, 4, "GRID A100", 0);
+
+		CHECK(vgpu_type_same_board(a, mig));
+		CHECK(!vgpu_type_same_board(a, d));
+		CHECK(!vgpu_type_same_board(d, mig));
+		CHECK(vgpu_type_same_board(a, odd));
+	}
+	TEST("catalog_add: names are made fit to be shown; an empty one is the id") {
+		AUTO_CATALOG struct catalog c = { 0 };
+
+		CHECK_STR(catalog_add(&c, "nvidia-1", 1, "  NVIDIA\t A40-8Q \n")->full_name, "NVIDIA A40-8Q");
+		CHECK_STR(catalog_add(&c, "nvidia-2", 2, "\033[31mX\xff\xc2\x9b")->full_name, "?[31mX??");
+		CHECK_STR(catalog_add(&c, "nvidia-3", 3, " \n")->full_name, "3");
+		CHECK_STR(catalog_add(&c, "nvidia-4", 4, "Größe")->full_name, "Größe");
+	}
+	return tap_done();
+}

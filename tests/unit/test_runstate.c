@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "runstate.h"
+
+#include <errno.h>
+
+#include "tree.h"
+
+#define STATE "run/pve-vgpu/100.json"
+
+static struct vgpu mdev_vgpu(unsigned int index)
+{
+	struct vgpu v = {
+		.framework = FRAMEWORK_MDEV, .on_gpu = true, .gpu = { 0, 0x3b, 0, 0 }, .parent = { 0, 0x3b, 0, 4 },
+		.number = 575, .framebuffer_mib = 24576, .owner = OWNER_VM, .vmid = 100, .index = index, .exists = true,
+	};
+
+	v.parent_name = xstrdup("0000:3b:00.4");
+	v.type = xstrdup("nvidia-575");
+	v.name = xstrdup("A40-24A");
+	vgpu_pve_uuid(100, index, v.uuid);
+	return v;
+}
+
+static struct runstate two(void)
+{
+	struct runstate s = {
+		.vmid = 100, .phase = RUN_RUNNING, .claimed_ms = 123456789012, .qemu = 4711, .attached = true,
+	};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct vgpu v = mdev_vgpu(i * 15);
+
+		runstate_add(&s, &v);
+		vgpu_clear(&v);
+	}
+	return s;
+}
+
+static int read_text(const char *text, struct err *e)
+{
+	AUTO_RUNSTATE struct runstate s = { 0 };
+
+	tree_put(STATE, text);
+	return runstate_read(&tree, 100, &s, e);
+}
+
+/* One vGPU, with one of its fields as given. */
+static int read_vgpu_with(const char *field)
+{
+	AUTO_FREE char *text = xasprintf("{\"version\": 1, \"vmid\": 100, \"phase\": \"created\", \"vgpus\": [{"
+		"\"index\": 0, \"framework\": \"nvidia-vfio\", \"gpu\": \"0000:3b:00.0\", \"parent\": \"0000:3b:00.4\", "
+		"\"type\": \"nvidia-575\", %s}]}", field);
+
+	return read_text(text, NULL);
+}
+
+int main(void)
+{
+	tree_begin();
+
+	TEST("runstate: what is written is what is read") {
+		AUTO_RUNSTATE struct runstate s = two(), got = { 0 };
+
+		CHECK_NUM(runstate_write(&tree, &s, NULL), 0);
+		CHECK_NUM(runstate_read(&tree, 100, &got, NULL), 0);
+		CHECK_NUM(got.vmid, 100);
+		CHECK_NUM(got.phase, RUN_RUNNING);
+		CHECK_NUM(got.claimed_ms, 123456789012);
+		CHECK_NUM(got.qemu, 4711);
+		CHECK(got.attached);
+		CHECK_NUM(got.nvgpus, 2);
+		CHECK_NUM(got.vgpus[1].index, 15);
+		CHECK_STR(got.vgpus[1].uuid, s.vgpus[1].uuid);
+		CHECK_STR(got.vgpus[1].type, "nvidia-575");
+		CHECK_STR(got.vgpus[1].name, "A40-24A");
+		CHECK_NUM(got.vgpus[1].number, 575);
+		CHECK_NUM(got.vgpus[1].framebuffer_mib, 24576);
+		CHECK(got.vgpus[1].exists && got.vgpus[1].on_gpu);
+		CHECK_NUM(got.vgpus[1].owner, OWNER_VM);
+		CHECK_NUM(got.vgpus[1].vmid, 100);
+		CHECK(bdf_eq(&got.vgpus[1].parent, &s.vgpus[1].parent));
+		CHECK_STR(got.vgpus[1].parent_name, "0000:3b:00.4");
+	}
+	TEST("runstate: a prefix of a record, however long, is damaged and never half read") {
+		AUTO_RUNSTATE struct runstate s = two();
+
+		CHECK_NUM(runstate_write(&tree, &s, NULL), 0);
+		AUTO_FREE char *whole = tree_get(STATE);
+		size_t len = strlen(whole) - 1;
+
+		for (size_t i = 0; i < len; i++) {
+			AUTO_FREE char *part = xstrndup(whole, i);
+
+			if (read_text(part, NULL) != -EBADMSG)
+				CHECK_NUM(i, 0);
+		}
+	}
+	TEST("runstate: the last vGPU that goes takes the file along") {
+		AUTO_RUNSTATE struct runstate s = two();
+
+		CHECK_NUM(runstate_write(&tree, &s, NULL), 0);
+		runstate_drop(&s, 0);
+		CHECK_NUM(s.nvgpus, 1);
+		CHECK(!runstate_index(&s, 0) && runstate_index(&s, 15));
+		CHECK_NUM(runstate_write(&tree, &s, NULL), 0);
+		CHECK(root_exists(&tree, STATE));
+		runstate_drop(&s, 0);
+		CHECK_NUM(runstate_write(&tree, &s, NULL), 0);
+		CHECK(!root_exists(&tree, STATE));
+		CHECK_NUM(runstate_write(&tree, &s, NULL), 0);
+		CHECK_NUM(runstate_read(&tree, 100, &s, NULL), -ENOENT);
+	}
+	TEST("runstate: versions") {
+		AUTO_ERR struct err e = { 0 };
+
+		CHECK_NUM(read_text("{\"version\": 2}", &e), -EPROTO);
+		CHECK_STR(e.msg, "run state '/run/pve-vgpu/100.json' was written by a newer version of pve-vgpu");
+		CHECK_HAS(e.hint, "upgrade pve-vgpu");
+		CHECK_NUM(read_text("{\"version\": 9223372036854775807, \"x\": []}", NULL), -EPROTO);
+		CHECK_NUM(read_text("{\"version\": 0}", NULL), -EBADMSG);
+		CHECK_NUM(read_text("{\"version\": -1}", NULL), -EBADMSG);
+		CHECK_NUM(read_text("{\"version\": \"1\"}", NULL), -EBADMSG);
+	}
+	TEST("runstate: what is no record of this VM is damaged") {
+		static const char *const bad[] = {
+			"", " ", "{", "[]", "null", "1", "{}", "{\"version\": 1}", "{\"version\": 1}{}",
+			"{\"version\": 1, \"vmid\": 100, \"phase\": \"created\"}",
+			"{\"version\": 1, \"vmid\": 100, \"phase\": \"created\", \"vgpus\": {}}",
+			"{\"version\": 1, \"vmid\": 100, \"phase\": \"dancing\", \"vgpus\": []}",
+			"{\"version\": 1, \"vmid\": 100, \"phase\": 1, \"vgpus\": []}",
+			"{\"version\": 1, \"vmid\": 100, \"vgpus\": []}",
+			"{\"version\": 1, \"vmid\": 101, \"phase\": \"created\", \"vgpus\": []}",
+			"{\"version\": 1, \"vmid\": 4294967396, \"phase\": \"created\", \"vgpus\": []}",
+			"{\"version\": 1, \"vmid\": null, \"phase\": \"created\", \"vgpus\": []}",
+			"{\"version\": 1, \"vmid\": 100, \"phase\": \"created\", \"vgpus\": [null]}",
+			"{\"version\": 1, \"vmid\": 100, \"phase\": \"created\", \"vgpus\": [{}]}",
+		};
+
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+			AUTO_ERR struct err e = { 0 };
+
+			CHECK_NUM(read_text(bad[i], &e), -EBADMSG);
+			CHECK_HAS(e.msg, "run state '/run/pve-vgpu/100.json' ");
+		}
+	}
+	TEST("runstate: fields of a vGPU that cannot be are damaged, and none becomes a path") {
+		static const char *const bad[] = {
+			"\"index\": 16", "\"index\": -1", "\"index\": \"0\"", "\"framework\": \"vf\"", "\"gpu\": \"../..\"",
+			"\"parent\": \"0000:3b:00.4/..\"", "\"type\": \"\"", "\"type\": \"../x\"", "\"type\": \"foo\"",
+			"\"type\": \"nvidia-0\"", "\"type\": null",
+			"\"framework\": \"mdev\"", "\"framework\": \"mdev\", \"uuid\": \"../../../etc\"",
+			"\"framework\": \"mdev\", \"uuid\": \"00000000-0000-0000-0000-00000000010/\"",
+		};
+
+		CHECK_NUM(read_vgpu_with("\"name\": null"), 0);
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+			if (read_vgpu_with(bad[i]) != -EBADMSG)
+				CHECK_STR(bad[i], "damaged");
+	}
+	TEST("runstate_list_read: reads what is one, and names the rest") {
+		AUTO_RUNSTATE_LIST struct runstate_list l = { 0 };
+		AUTO_STRLIST struct strlist problems = { 0 };
+		AUTO_RUNSTATE struct runstate s = two(), alone = { .phase = RUN_CREATED };
+		struct vgpu v = mdev_vgpu(0);
+
+		v.vmid = 0;
+		runstate_add(&alone, &v);
+		vgpu_clear(&v);
+		CHECK_NUM(runstate_write(&tree, &s, NULL), 0);
+		CHECK_NUM(runstate_write(&tree, &alone, NULL), 0);
+		tree_put("run/pve-vgpu/101.json", "{");
+		tree_put("run/pve-vgpu/102.json", "{\"version\": 3}");
+		tree_put("run/pve-vgpu/.100.json.1.tmp", "{");
+		tree_put("run/pve-vgpu/notes", "{");
+		CHECK_NUM(runstate_list_read(&tree, &l, &problems, NULL), 0);
+		CHECK_NUM(l.n, 2);
+		CHECK_NUM(l.s[0].vmid, 100);
+		CHECK_NUM(l.s[1].vmid, 0);
+		CHECK_NUM(l.s[1].vgpus[0].owner, OWNER_STANDALONE);
+		CHECK_NUM(problems.n, 2);
+		CHECK_HAS(problems.s[0], "101.json' is damaged");
+		CHECK_HAS(problems.s[1], "102.json' was written by a newer version");
+	}
+	TEST("runstate_merge: a claim takes its place before anything is there, and only once") {
+		AUTO_RUNSTATE struct runstate s = two();
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		struct vgpu v = mdev_vgpu(0);
+
+		v.owner = OWNER_UNKNOWN;
+		v.vmid = 0;
+		inventory_add(&inv, &v);
+		vgpu_clear(&v);
+		runstate_merge(&s, 1, &inv);
+		runstate_merge(&s, 1, &inv);
+		CHECK_NUM(inv.nvgpus, 2);
+		CHECK_NUM(inv.vgpus[0].owner, OWNER_VM);
+		CHECK_NUM(inv.vgpus[0].vmid, 100);
+		CHECK(inv.vgpus[0].exists);
+		CHECK(!inv.vgpus[1].exists);
+		CHECK_NUM(inv.vgpus[1].index, 15);
+	}
+	return tap_done();
+}
