@@ -10,6 +10,7 @@
 #include "framework.h"
 #include "lock.h"
 #include "release.h"
+#include "rundir.h"
 #include "runstate.h"
 #include "scan.h"
 #include "vmproc.h"
@@ -159,6 +160,34 @@ static void collect_pattern(const struct gc *gc, const struct vgpu *v)
 	collect(gc, &s, age_ms);
 }
 
+/*
+ * A standalone vGPU is never taken. But one that is gone (removed by hand) must
+ * not hold its place for ever: its record goes, unless a create is under way.
+ */
+static void forget_standalone(const struct gc *gc, struct runstate *s)
+{
+	int64_t age_ms = clock_ms() - s->claimed_ms;
+	AUTO_ERR struct err e = { 0 };
+
+	if (age_ms < (int64_t)gc->settings->start_grace_s * 1000)
+		return;
+	for (size_t i = 0; i < s->nvgpus; i++)
+		if (framework_ops(s->vgpus[i].framework)->present(&gc->c->root, &s->vgpus[i], NULL))
+			return;
+
+	AUTO_FREE char *what = xasprintf("standalone %s: no longer there", s->id);
+
+	while (s->nvgpus)
+		runstate_drop(s, s->nvgpus - 1);
+	if (!gc->c->dry_run && runstate_write(&gc->c->root, s, &e) < 0) {
+		strlist_take(&gc->rep->kept, xasprintf("%s, its record stays: %s", what, e.msg));
+		gc->rep->failed++;
+		return;
+	}
+	strlist_take(&gc->rep->removed, xasprintf("%s: record %s", what,
+		     gc->c->dry_run ? "would be removed" : "removed"));
+}
+
 int gc_collect(const struct ctx *c, const struct settings *settings, unsigned int not_vmid,
 	       const char *who, struct gc_report *rep, struct err *e)
 {
@@ -177,14 +206,19 @@ int gc_collect(const struct ctx *c, const struct settings *settings, unsigned in
 	if (rc < 0)
 		return rc;
 	vfio_users_read(&c->root, &users);
-	for (size_t i = 0; i < states.n; i++)
-		if (states.s[i].vmid && states.s[i].vmid != not_vmid)
+	for (size_t i = 0; i < states.n; i++) {
+		if (!states.s[i].vmid)
+			forget_standalone(&gc, &states.s[i]);
+		else if (states.s[i].vmid != not_vmid)
 			collect_state(&gc, states.s[i].vmid);
+	}
 	for (size_t i = 0; i < inv.nvgpus; i++) {
 		const struct vgpu *v = &inv.vgpus[i];
 
 		if (v->owner == OWNER_PVE && *v->uuid && v->vmid != not_vmid)
 			collect_pattern(&gc, v);
 	}
+	if (!c->dry_run)
+		rundir_sweep(&c->root);
 	return 0;
 }

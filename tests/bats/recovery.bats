@@ -459,3 +459,34 @@ killed() {
 		MOUNTED=
 	done
 }
+
+@test "gc forgets a standalone vGPU that was removed by hand, and no other" {
+	local gone kept
+
+	node a40x8-mdev
+	vm 100
+	settings '[defaults]' 'start-grace = 0'
+	gone=$(pve_vgpu create A40-24A --json | jq -r .uuid)
+	kept=$(pve_vgpu create A40-24A --json | jq -r .uuid)
+	echo 1 > "$SYS/bus/mdev/devices/$gone/remove"
+	run pve_vgpu gc --dry-run
+	assert_success
+	assert_output "standalone $gone: no longer there: record would be removed"
+	[ -e "$ROOT/run/pve-vgpu/standalone/$gone.json" ]
+	run pve_vgpu gc
+	assert_success
+	assert_output "standalone $gone: no longer there: record removed"
+	assert_equal "$(ls "$ROOT/run/pve-vgpu/standalone")" "$kept.json"
+	assert_equal "$(mdevs)" "$kept"
+}
+
+@test "gc clears the temporary files of writers that were killed, not those of writers at work" {
+	node a40x8-mdev
+	mkdir -p "$ROOT/run/pve-vgpu/standalone"
+	sh -c ':' & wait $!
+	touch "$ROOT/run/pve-vgpu/.100.json.$!.tmp" "$ROOT/run/pve-vgpu/standalone/.x.json.$!.tmp" \
+		"$ROOT/run/pve-vgpu/.101.json.$$.tmp" "$ROOT/run/pve-vgpu/.keep"
+	run pve_vgpu gc
+	assert_success
+	assert_equal "$(cd "$ROOT/run/pve-vgpu" && find . -type f | sort)" $'./.101.json.'$$$'.tmp\n./.keep'
+}
