@@ -242,7 +242,7 @@ static void merge_gpu(struct catalog *c, const struct catalog_gpu *saved)
  * The file may have grown since it was loaded, and with vendor VFIO what it has
  * more may not be seen again before the GPU is empty.
  */
-static void merge_saved(struct catalog *c, const struct root *r)
+void catalog_merge(struct catalog *c, const struct root *r)
 {
 	AUTO_CATALOG struct catalog saved = { 0 };
 
@@ -267,7 +267,7 @@ int catalog_save(struct catalog *c, const struct root *r, struct err *e)
 {
 	if (!c->changed)
 		return 0;
-	merge_saved(c, r);
+	catalog_merge(c, r);
 
 	AUTO_JSON struct json_object *top = json_object_new_object();
 

@@ -41,10 +41,12 @@ struct catalog {
  */
 void catalog_load(struct catalog *c, const struct root *r);
 
+/* Take in what others have written since it was loaded. */
+void catalog_merge(struct catalog *c, const struct root *r);
+
 /*
  * Write it back if it has changed, with what others have written meanwhile. A
- * failure is returned for who wants to
- * mention it; nothing depends on the file.
+ * failure is returned for who wants to mention it; nothing depends on the file.
  */
 int catalog_save(struct catalog *c, const struct root *r, struct err *e);
 

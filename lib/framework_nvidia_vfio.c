@@ -54,8 +54,7 @@ static void add_gpu(const struct root *r, const struct catalog *c, struct invent
 {
 	struct gpu *g;
 
-	/* What stands on the mdev bus has no such files: 64 looks a GPU are saved. */
-	if (inventory_gpu(inv, pf) || !has_vendor_vf(r, vfs))
+	if (!has_vendor_vf(r, vfs))
 		return;
 	g = GROW(inv->gpus, inv->ngpus);
 	g->addr = *pf;
@@ -67,6 +66,17 @@ static void add_gpu(const struct root *r, const struct catalog *c, struct invent
 		*slot = vfs->b[i];
 	}
 	offer_known(c, g);
+}
+
+/* A GPU that stands on the mdev bus has no such files; its VFs need not be read again. */
+static bool pass_over_mdev(const struct inventory *inv, const struct bdf *pf,
+			   struct bdf_list *seen)
+{
+	const struct gpu *g = inventory_gpu(inv, pf);
+
+	for (size_t i = 0; g && i < g->nparents; i++)
+		bdf_list_add(seen, &g->parents[i]);
+	return g;
 }
 
 static int discover(const struct root *r, struct catalog *c, struct inventory *inv,
@@ -88,6 +98,8 @@ static int discover(const struct root *r, struct catalog *c, struct inventory *i
 		if (bdf_list_has(&seen, &pf) || !pci_exists(r, &bound.b[i]))
 			continue;
 		bdf_list_add(&seen, &pf);
+		if (pass_over_mdev(inv, &pf, &seen))
+			continue;
 		if (pci_virtfns(r, &pf, &vfs, &why) < 0) {
 			strlist_take(&inv->problems, xasprintf("GPU %s left out: %s",
 							       BDF_STR(&pf), why.msg));

@@ -158,15 +158,32 @@ struct offer *gpu_add_offer(struct gpu *g, const struct vgpu_type *t)
 	return o;
 }
 
+/* On vendor VFIO a GPU that holds a vGPU lists types of that size and no others. */
+static bool is_told_in_part(const struct gpu *g)
+{
+	for (size_t i = 1; i < g->noffers; i++)
+		if (g->offers[i].type->framebuffer_mib != g->offers[0].type->framebuffer_mib)
+			return false;
+	return g->framework == FRAMEWORK_NVIDIA_VFIO;
+}
+
 void inventory_assume_offers(struct inventory *inv)
 {
+	/* As they were told; what is assumed for one is no news for the next. */
+	AUTO_FREE bool *in_part = xcalloc(inv->ngpus, sizeof(*in_part));
+
+	for (size_t i = 0; i < inv->ngpus; i++)
+		in_part[i] = is_told_in_part(&inv->gpus[i]);
 	for (size_t i = 0; i < inv->ngpus; i++) {
 		struct gpu *g = &inv->gpus[i];
 
-		for (size_t k = 0; k < inv->ngpus && !g->seen; k++) {
+		if (g->seen && !in_part[i])
+			continue;
+		for (size_t k = 0; k < inv->ngpus; k++) {
 			const struct gpu *other = &inv->gpus[k];
 
-			if (other->framework != g->framework || !other->seen)
+			if (other->framework != g->framework || !other->seen ||
+			    (g->seen && in_part[k]))
 				continue;
 			for (size_t o = 0; o < other->noffers; o++)
 				gpu_add_offer(g, other->offers[o].type);

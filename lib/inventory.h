@@ -108,9 +108,9 @@ struct offer *gpu_offer(const struct gpu *g, const struct vgpu_type *t);
 struct offer *gpu_add_offer(struct gpu *g, const struct vgpu_type *t);
 
 /*
- * Let GPUs whose list was never read offer what the others of their framework
- * do. Most nodes have boards of one kind; the driver has the last word before
- * anything is made.
+ * Let GPUs whose list was never read, or was read on vendor VFIO when one size
+ * alone was left on it, offer what the others of their framework do. Most nodes
+ * have boards of one kind; the driver has the last word before anything is made.
  */
 void inventory_assume_offers(struct inventory *inv);
 

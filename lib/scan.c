@@ -134,6 +134,23 @@ static struct gpu *next_to_ask(const struct inventory *inv)
 	return found;
 }
 
+/*
+ * Of starts that begin together on a node where nothing is known yet, the first
+ * one asks and writes it down; the others come to the lock when the GPU may be
+ * full already and lists nothing.
+ */
+static bool was_told_meanwhile(const struct root *r, struct catalog *c, struct gpu *g)
+{
+	const struct catalog_gpu *known;
+
+	catalog_merge(c, r);
+	known = catalog_gpu(c, &g->addr);
+	for (size_t i = 0; known && i < known->ntypes; i++)
+		gpu_add_offer(g, known->types[i]);
+	g->seen = g->noffers > 0;
+	return g->seen;
+}
+
 static void ask_gpu(const struct root *r, struct catalog *c, struct inventory *inv,
 		    struct gpu *g, const char *who, int64_t deadline)
 {
@@ -141,9 +158,13 @@ static void ask_gpu(const struct root *r, struct catalog *c, struct inventory *i
 	AUTO_ERR struct err why = { 0 };
 	int rc = who ? lock_gpu(r, &g->addr, who, deadline, &lock, &why) : 0;
 
+	if (rc == 0 && who && !g->seen && was_told_meanwhile(r, c, g))
+		return;
 	if (rc == 0)
 		rc = framework_ops(g->framework)->learn(r, c, inv, g, &why);
 	g->asked = true;
+	if (who)
+		catalog_save(c, r, NULL);
 	if (rc < 0)
 		strlist_take(&inv->problems, xasprintf("GPU %s: its types are not known: %s",
 						       BDF_STR(&g->addr), why.msg));

@@ -584,3 +584,15 @@ $VF2 100"
 	assert_equal "$stderr" "pve-vgpu: vm 100 pre-start: hostpci0: nothing in the VM's config attaches this vGPU, so the VM will not see it
 hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 }
+
+@test "names: a list that was read while the GPU held one size does not hide the other sizes" {
+	node a40x8-vfio
+	vm 100
+	settings '[vm 100]' 'hostpci0 = A40-12A' 'gpu = 0000:67:00.0'
+	echo 575 > "$SYS/bus/pci/devices/0000:67:00.4/nvidia/current_vgpu_type"
+	pve_vgpu types > /dev/null
+	echo 0 > "$SYS/bus/pci/devices/0000:67:00.4/nvidia/current_vgpu_type"
+	run hook 100 pre-start
+	assert_success
+	assert_equal "$(vendor_vgpus)" "0000:67:00.4 573"
+}
