@@ -93,11 +93,14 @@ int reservation_read(const struct root *r, struct reservation_list *l, struct er
 	return 0;
 }
 
-/* Take out the lines of devs: those of vmid alone, or with vmid 0 whosoever. */
-static void drop_lines(struct reservation_list *l, const struct bdf *devs, size_t n,
+/*
+ * Take out the lines of devs: those of vmid alone, or with vmid 0 whosoever.
+ * Returns whether there were any.
+ */
+static bool drop_lines(struct reservation_list *l, const struct bdf *devs, size_t n,
 		       unsigned int vmid)
 {
-	size_t kept = 0;
+	size_t kept = 0, had = l->n;
 
 	for (size_t i = 0; i < l->n; i++) {
 		bool ours = false;
@@ -111,6 +114,7 @@ static void drop_lines(struct reservation_list *l, const struct bdf *devs, size_
 	}
 	/* Capacity follows from n: a list that was cut may be printed, never grown. */
 	l->n = kept;
+	return kept < had;
 }
 
 static char *new_lines(const struct bdf *devs, size_t n, unsigned int vmid, int64_t until,
@@ -195,7 +199,8 @@ static int change(const struct root *r, const struct bdf *devs, size_t n, unsign
 		rc = check_free(r, &l, devs, n, vmid, e);
 	if (rc < 0)
 		return rc;
-	drop_lines(&l, devs, n, add ? 0 : vmid);
+	if (!drop_lines(&l, devs, n, add ? 0 : vmid) && !add)
+		return 0;
 
 	AUTO_FREE char *kept = reservation_print(&l);
 	AUTO_FREE char *text = xasprintf("%s%s", kept, add ? add : "");

@@ -97,6 +97,22 @@ static int no_room(const struct inventory *inv, const struct want *w, const stru
 	return -ENOSPC;
 }
 
+static const struct want *want_of(const struct job *j, const struct vgpu *v)
+{
+	for (size_t i = 0; i < j->a->nwants; i++)
+		if (j->a->wants[i].index == v->index)
+			return &j->a->wants[i];
+	return &j->a->wants[0];
+}
+
+static const struct vgpu_type *type_of(const struct want *w, const struct vgpu *v)
+{
+	for (size_t i = 0; i < w->nchoices; i++)
+		if (!strcmp(w->choices[i]->key, v->type))
+			return w->choices[i];
+	return w->choices[0];
+}
+
 /* The UUID must be free on the whole node, or the kernel refuses with EEXIST. */
 static int check_uuid(const struct job *j, const struct vgpu *v, struct err *e)
 {
@@ -114,40 +130,24 @@ static int check_uuid(const struct job *j, const struct vgpu *v, struct err *e)
 static int claim_one(struct job *j, const struct want *w, struct err *e)
 {
 	struct assignment *a = j->a;
-	AUTO_ERR struct err why = { 0 };
+	AUTO_PLAN struct plan p = { 0 };
+	struct vgpu v;
+	int rc;
 
-	for (;;) {
-		AUTO_PLAN struct plan p = { 0 };
-		struct vgpu v;
-
-		plan_want(a->inv, w, &j->refused, &p);
-		if (!p.ncandidates)
-			return no_room(a->inv, w, &p, e);
-		j->alternatives = p.ncandidates > 1;
-		plan_vgpu(&p.candidates[0], w, &v);
-		if (a->uuid && v.framework == FRAMEWORK_MDEV)
-			memcpy(v.uuid, a->uuid, UUID_TEXT_LEN);
-
-		int rc = check_uuid(j, &v, e);
-
-		if (rc < 0) {
-			vgpu_clear(&v);
-			return rc;
-		}
-		rc = reserve(j, &v, &why);
-		if (rc == 0) {
-			runstate_add(j->s, &v);
-			inventory_add(a->inv, &v);
-			vgpu_clear(&v);
-			return 0;
-		}
-		refusal_add(&j->refused, &v.gpu, &v.parent, false, p.candidates[0].type, why.msg);
-		vgpu_clear(&v);
-		/* EBUSY: this VF is another VM's. All else would be the same with the next. */
-		if (rc != -EBUSY)
-			return err_move(e, &why, rc);
-		err_clear(&why);
+	plan_want(a->inv, w, &j->refused, &p);
+	if (!p.ncandidates)
+		return no_room(a->inv, w, &p, e);
+	j->alternatives = p.ncandidates > 1;
+	plan_vgpu(&p.candidates[0], w, &v);
+	if (a->uuid && v.framework == FRAMEWORK_MDEV)
+		memcpy(v.uuid, a->uuid, UUID_TEXT_LEN);
+	rc = check_uuid(j, &v, e);
+	if (rc == 0) {
+		runstate_add(j->s, &v);
+		inventory_add(a->inv, &v);
 	}
+	vgpu_clear(&v);
+	return rc;
 }
 
 static void drop_claims(struct job *j, size_t from)
@@ -158,15 +158,48 @@ static void drop_claims(struct job *j, size_t from)
 	}
 }
 
+static void note_last(struct job *j, const struct vgpu *v, const char *why)
+{
+	free(j->last);
+	j->last = xasprintf("%s on %s: %s", v->name, v->parent_name, why);
+}
+
+/*
+ * PVE's reservations for what is claimed, after the record: a reservation
+ * without a record is what a start takes for PVE's own, and adopts.
+ * -EAGAIN: one of the VFs is another VM's by now, and counts as refused.
+ */
+static int reserve_claims(struct job *j, size_t from, struct err *e)
+{
+	for (size_t i = from; i < j->s->nvgpus; i++) {
+		const struct vgpu *v = &j->s->vgpus[i];
+		AUTO_ERR struct err why = { 0 };
+		int rc = reserve(j, v, &why);
+
+		if (rc == -EBUSY) {
+			refusal_add(&j->refused, &v->gpu, &v->parent, false,
+				    type_of(want_of(j, v), v), why.msg);
+			note_last(j, v, why.msg);
+			return -EAGAIN;
+		}
+		/* All else would be the same with the next one. */
+		if (rc < 0)
+			return err_move(e, &why, rc);
+	}
+	return 0;
+}
+
 /*
  * Claim a place for every want that has none, in one session under the node
  * lock: see what is taken, plan, write. Files and links alone, no driver.
+ * -EAGAIN: plan again, something is taken that was not.
  */
 static int claim(struct job *j, struct err *e)
 {
 	struct assignment *a = j->a;
 	AUTO_LOCK struct lock node = LOCK_NONE;
 	size_t had = j->s->nvgpus;
+	bool wrote = false;
 	int rc = lock_node(&a->c->root, a->who, a->deadline, &node, e);
 
 	if (rc == 0)
@@ -181,9 +214,14 @@ static int claim(struct job *j, struct err *e)
 		j->s->claimed_ms = clock_ms();
 		j->s->phase = RUN_CLAIMED;
 		rc = runstate_write(&a->c->root, j->s, e);
+		wrote = rc == 0;
 	}
+	if (wrote)
+		rc = reserve_claims(j, had, e);
 	if (rc < 0)
 		drop_claims(j, had);
+	if (rc < 0 && wrote)
+		runstate_write(&a->c->root, j->s, NULL);
 	return rc;
 }
 
@@ -203,22 +241,6 @@ static bool collect_dead(struct job *j)
 	if (rep.removed.n)
 		refusal_list_free(&j->refused);
 	return rep.removed.n;
-}
-
-static const struct want *want_of(const struct job *j, const struct vgpu *v)
-{
-	for (size_t i = 0; i < j->a->nwants; i++)
-		if (j->a->wants[i].index == v->index)
-			return &j->a->wants[i];
-	return &j->a->wants[0];
-}
-
-static const struct vgpu_type *type_of(const struct want *w, const struct vgpu *v)
-{
-	for (size_t i = 0; i < w->nchoices; i++)
-		if (!strcmp(w->choices[i]->key, v->type))
-			return w->choices[i];
-	return w->choices[0];
 }
 
 /*
@@ -299,8 +321,7 @@ static void refuse(struct job *j, size_t i, enum refused reach, const char *why)
 		    type_of(want_of(j, v), v), why);
 	fprintf(stderr, "pve-vgpu: %s: %s on %s: %s; trying the next place\n", j->a->who,
 		v->name, v->parent_name, why);
-	free(j->last);
-	j->last = xasprintf("%s on %s: %s", v->name, v->parent_name, why);
+	note_last(j, v, why);
 	release_reservation(j->a->c, v);
 	runstate_drop(j->s, i);
 	/* Where this fails the claim stands a little longer, which harms nobody. */
@@ -355,9 +376,8 @@ static int run(struct job *j, struct err *e)
 
 		if (rc == -ENOSPC && collect_dead(j))
 			continue;
-		if (rc < 0)
-			return rc;
-		rc = create_claimed(j, e);
+		if (rc == 0)
+			rc = create_claimed(j, e);
 		if (rc != -EAGAIN)
 			return rc;
 		if (clock_ms() >= j->a->deadline) {

@@ -38,7 +38,7 @@ static pid_t open_by(const struct gc *gc, const struct runstate *s)
 		AUTO_STRLIST struct strlist names = { 0 };
 		pid_t pid;
 
-		if (s->vgpus[i].framework == FRAMEWORK_NVIDIA_VFIO && !s->vgpus[i].exists)
+		if (release_never_begun(&s->vgpus[i]))
 			continue;
 		vgpu_vfio_names(&gc->c->root, &s->vgpus[i], &names);
 		pid = vfio_user_of(gc->users, &names);
@@ -172,7 +172,8 @@ static void forget_standalone(const struct gc *gc, struct runstate *s)
 	if (age_ms < (int64_t)gc->settings->start_grace_s * 1000)
 		return;
 	for (size_t i = 0; i < s->nvgpus; i++)
-		if (framework_ops(s->vgpus[i].framework)->present(&gc->c->root, &s->vgpus[i], NULL))
+		if (!release_never_begun(&s->vgpus[i]) &&
+		    framework_ops(s->vgpus[i].framework)->present(&gc->c->root, &s->vgpus[i], NULL))
 			return;
 
 	AUTO_FREE char *what = xasprintf("standalone %s: no longer there", s->id);

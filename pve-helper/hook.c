@@ -251,8 +251,7 @@ static int drop_unwanted(struct start *s, struct err *e)
 {
 	for (size_t i = 0; i < s->old.nvgpus; i++) {
 		const struct vgpu *v = &s->old.vgpus[i];
-		bool never = v->framework == FRAMEWORK_NVIDIA_VFIO && !v->exists;
-		int rc = never || is_wanted(s, v->index) ? 0 : remove_stale(s, v, e);
+		int rc = is_wanted(s, v->index) ? 0 : remove_stale(s, v, e);
 
 		if (rc < 0)
 			return rc;

@@ -203,8 +203,9 @@ static bool wants_help(char *const *words)
 
 /*
  * Descriptors 0 to 2 are there, or what is opened next would get their numbers
- * and be written to; files that we make are readable; and the timer that bounds
- * waits (lock.c, root.c) is not blocked by a parent's signal mask.
+ * and be written to; files that we make are readable; the timer that bounds
+ * waits (lock.c, root.c) is not blocked by a parent's signal mask; and a reader
+ * of our messages who goes away does not end us half way.
  */
 static void settle_process(void)
 {
@@ -217,6 +218,7 @@ static void settle_process(void)
 	if (fd > STDERR_FILENO)
 		close(fd);
 	umask(022);
+	signal(SIGPIPE, SIG_IGN);
 	signal(SIGALRM, SIG_DFL);
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);

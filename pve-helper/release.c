@@ -47,6 +47,11 @@ static bool has_next_owner(const struct ctx *c, const struct vgpu *v)
 	return false;
 }
 
+bool release_never_begun(const struct vgpu *v)
+{
+	return v->framework == FRAMEWORK_NVIDIA_VFIO && !v->exists;
+}
+
 int release_one(const struct ctx *c, const struct vgpu *v, const char *who,
 		int64_t deadline, struct err *e)
 {
@@ -55,7 +60,7 @@ int release_one(const struct ctx *c, const struct vgpu *v, const char *who,
 	pid_t pid;
 	int rc;
 
-	if (has_next_owner(c, v))
+	if (release_never_begun(v) || has_next_owner(c, v))
 		return 0;
 	rc = lock_gpu(&c->root, &v->gpu, who, deadline, &lock, e);
 	if (rc < 0)
@@ -97,8 +102,7 @@ static int try_one(const struct ctx *c, const struct vgpu *v, const struct relea
 {
 	int rc;
 
-	/* Claimed and never begun: what is on such a VF is somebody else's. */
-	if (v->framework == FRAMEWORK_NVIDIA_VFIO && !v->exists)
+	if (release_never_begun(v))
 		return 0;
 	rc = framework_ops(v->framework)->present(&c->root, v, e);
 	if (rc <= 0)

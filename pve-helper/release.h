@@ -33,6 +33,12 @@ int release_one(const struct ctx *c, const struct vgpu *v, const char *who,
 /* A process that has v open; 0: nobody has, or v is gone. */
 pid_t release_opener(const struct ctx *c, const struct vgpu *v);
 
+/*
+ * A vendor VF that was claimed and whose create was never begun: what is on it,
+ * if anything, is somebody else's.
+ */
+bool release_never_begun(const struct vgpu *v);
+
 /* Give back PVE's reservation of a vendor VF that a VM of ours no longer has. */
 void release_reservation(const struct ctx *c, const struct vgpu *v);
 

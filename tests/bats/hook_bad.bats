@@ -270,9 +270,15 @@ in_ns() {
 	vm 100
 	run in_ns 'mount -t tmpfs -o size=4k,nr_inodes=50 none "$2/run"; echo > "$2/run/full"'
 	assert_failure 1
+	assert_output "vm 100: pre-start: write '/run/pve-vgpu/100.json': No space left on device"
+	assert_equal "$(vendor_vgpus)" ""
+	# The record comes first, and goes again where PVE's file cannot be written.
+	run in_ns 'mount -t tmpfs -o size=4k,nr_inodes=50 none "$2/run/qemu-server"; echo > "$2/run/qemu-server/full"'
+	assert_failure 1
 	assert_output "vm 100: pre-start: write '/run/qemu-server/pci-id-reservations': No space left on device"
 	assert_output "hint: PVE keeps its reservations under /run: see that /run is mounted, writable and not full"
 	assert_equal "$(vendor_vgpus)" ""
+	[ ! -e "$ROOT/run/pve-vgpu/100.json" ]
 }
 
 # --- /etc/pve -----------------------------------------------------------------------
@@ -616,4 +622,21 @@ os.execv(sys.argv[2], sys.argv[2:])' $how "$PVE_VGPU" --root "$ROOT" 100 pre-sta
 			"$PVE_VGPU" --root "$ROOT" 100 $phase
 		[ "$status" -ne 99 ] || { echo "$output"; false; }
 	done
+}
+
+@test "environment: a reader of the messages who goes away does not end a start half way" {
+	local i
+
+	node a40x8-mdev
+	intent 100 A40-24A
+	vm 100
+	# Its stderr is a pipe that nobody reads any more.
+	run bash -c '{ "$1" --root "$2" 100 pre-start 2>&1; echo "$?" > "$3"; } | true' - \
+		"$PVE_VGPU" "$ROOT" "$BATS_TEST_TMPDIR/status"
+	for ((i = 0; i < 100; i++)); do
+		[ -s "$BATS_TEST_TMPDIR/status" ] && break
+		sleep 0.05
+	done
+	assert_equal "$(cat "$BATS_TEST_TMPDIR/status")" 0
+	assert_equal "$(jq -r .phase "$ROOT/run/pve-vgpu/100.json")" created
 }

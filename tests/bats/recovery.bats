@@ -490,3 +490,19 @@ killed() {
 	assert_success
 	assert_equal "$(cd "$ROOT/run/pve-vgpu" && find . -type f | sort)" $'./.101.json.'$$$'.tmp\n./.keep'
 }
+
+@test "gc forgets a create on vendor VFIO that was killed before it began, and leaves what is there" {
+	node a40x8-vfio
+	settings '[defaults]' 'start-grace = 0'
+	pve_vgpu create A40-24A
+	echo 0 > "$SYS/bus/pci/devices/0000:67:00.4/nvidia/current_vgpu_type"
+	jq '.phase = "claimed" | .vgpus[0].created = false' "$ROOT/run/pve-vgpu/standalone/0000:67:00.4.json" \
+		> "$BATS_TEST_TMPDIR/claim"
+	cp "$BATS_TEST_TMPDIR/claim" "$ROOT/run/pve-vgpu/standalone/0000:67:00.4.json"
+	# Somebody else's, of the same type
+	echo 575 > "$SYS/bus/pci/devices/0000:67:00.4/nvidia/current_vgpu_type"
+	run pve_vgpu gc
+	assert_success
+	assert_output "standalone 0000:67:00.4: no longer there: record removed"
+	assert_equal "$(current 0000:67:00.4)" 575
+}
