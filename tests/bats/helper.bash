@@ -6,6 +6,7 @@
 # shellcheck disable=SC2154,SC2034
 
 bats_require_minimum_version 1.5.0
+load own_mounts
 
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 PVE_VGPU=${PVE_VGPU:-$TOP/pve-helper/pve-vgpu}

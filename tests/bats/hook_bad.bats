@@ -228,7 +228,7 @@ names_known() {
 # in_ns SCRIPT: as root of a mount namespace of its own; $1 is the program, $2 the root
 in_ns() {
 	# shellcheck disable=SC2016
-	unshare -m --propagation private sh -c "$1"'; "$1" --root "$2" 100 pre-start' - "$PVE_VGPU" "$ROOT" 3>&-
+	own_mounts sh -c "$1"'; "$1" --root "$2" 100 pre-start' - "$PVE_VGPU" "$ROOT" 3>&-
 }
 
 @test "run: a file in place of the directory, a read-only /run and a full one fail with where to look" {

@@ -802,7 +802,7 @@ refused() {	# part of the message; the node file on standard input
 # --- others' tools ------------------------------------------------------------------------------
 
 on_sys() {	# command…, with the mount as its /sys
-	unshare -m bash -c 'mount --bind "$1" /sys && shift && exec "$@"' - "$SYS" "$@"
+	own_mounts bash -c 'mount --bind "$1" /sys && shift && exec "$@"' - "$SYS" "$@"
 }
 
 @test "mdevctl: lists the types and makes a vGPU" {

@@ -4,6 +4,8 @@
 # The tests use what seems unused here:
 # shellcheck disable=SC2034
 
+load own_mounts
+
 SIM_DIR=${BATS_TEST_DIRNAME}/../sim
 NODES_DIR=${BATS_TEST_DIRNAME}/../nodes
 VGPU_SIM=${VGPU_SIM:-$SIM_DIR/vgpu-sim}
