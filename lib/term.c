@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "term.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,32 +50,16 @@ char *term_bar(unsigned long part, unsigned long whole, int width)
 	return text;
 }
 
-static void add_row(struct table *t, enum style s, va_list ap)
+void table_add(struct table *t, enum style s, const char *const *cells, size_t n)
 {
 	struct table_row *r = GROW(t->row, t->n);
-	const char *cell;
 
 	r->style = s;
-	while ((cell = va_arg(ap, const char *)))
-		*GROW(r->cell, r->n) = xstrdup(cell);
-}
+	for (size_t i = 0; i < n; i++) {
+		char **slot = GROW(r->cell, r->n);
 
-void table_header(struct table *t, ...)
-{
-	va_list ap;
-
-	va_start(ap, t);
-	add_row(t, STYLE_BOLD, ap);
-	va_end(ap);
-}
-
-void table_row(struct table *t, enum style s, ...)
-{
-	va_list ap;
-
-	va_start(ap, s);
-	add_row(t, s, ap);
-	va_end(ap);
+		*slot = xstrdup(cells[i]);
+	}
 }
 
 /* Cells hold valid UTF-8: what is no continuation begins a character. */

@@ -35,9 +35,14 @@ struct table {
 	size_t n;
 };
 
-/* Cells end with NULL and are copied. */
-void table_header(struct table *t, ...) __attribute__((sentinel));
-void table_row(struct table *t, enum style s, ...) __attribute__((sentinel));
+/* Append a row; the cells are copied. The first row is the header. */
+void table_add(struct table *t, enum style s, const char *const *cells, size_t n);
+
+#define TABLE_ROW(t, s, ...) \
+	table_add((t), (s), (const char *const[]){ __VA_ARGS__ }, \
+		  sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
+#define TABLE_HEADER(t, ...)	TABLE_ROW((t), STYLE_BOLD, __VA_ARGS__)
+
 void table_print(const struct table *t, FILE *f);
 void table_free(struct table *t);
 #define AUTO_TABLE __attribute__((cleanup(table_free)))

@@ -103,14 +103,14 @@ static void print_records(const struct ctx *c, const struct listing *l)
 {
 	AUTO_TABLE struct table t = { 0 };
 
-	table_header(&t, "GPU", "PARENT", "NAME", "TYPE", "VGPU", "OWNER", "STATE", NULL);
+	TABLE_HEADER(&t, "GPU", "PARENT", "NAME", "TYPE", "VGPU", "OWNER", "STATE");
 	for (size_t i = 0; i < l->inv.nvgpus; i++) {
 		const struct vgpu *v = &l->inv.vgpus[i];
 		AUTO_FREE char *owner = owner_label(v);
 
-		table_row(&t, STYLE_NONE, v->on_gpu ? BDF_STR(&v->gpu) : "-", v->parent_name,
+		TABLE_ROW(&t, STYLE_NONE, v->on_gpu ? BDF_STR(&v->gpu) : "-", v->parent_name,
 			  name_of(v), v->type ? v->type : "-", *v->uuid ? v->uuid : "-", owner,
-			  state_text(c, l, v), NULL);
+			  state_text(c, l, v));
 	}
 	table_print(&t, stdout);
 }

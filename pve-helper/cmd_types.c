@@ -57,7 +57,7 @@ static void print_text(const struct inventory *inv)
 {
 	AUTO_TABLE struct table t = { 0 };
 
-	table_header(&t, "GPU", "NAME", "TYPE", "MIB", "MAX", "AVAILABLE", NULL);
+	TABLE_HEADER(&t, "GPU", "NAME", "TYPE", "MIB", "MAX", "AVAILABLE");
 	for (size_t i = 0; i < inv->ngpus; i++)
 		for (size_t k = 0; k < inv->gpus[i].noffers; k++) {
 			const struct gpu *g = &inv->gpus[i];
@@ -66,9 +66,9 @@ static void print_text(const struct inventory *inv)
 			AUTO_FREE char *max = number_or(o->type->max_instance, o->type->max_instance);
 			AUTO_FREE char *available = number_or(o->available, o->known);
 
-			table_row(&t, o->known && !o->available ? STYLE_FAINT : STYLE_NONE,
+			TABLE_ROW(&t, o->known && !o->available ? STYLE_FAINT : STYLE_NONE,
 				  BDF_STR(&g->addr), vgpu_type_name(o->type), o->type->key, mib, max,
-				  available, NULL);
+				  available);
 		}
 	table_print(&t, stdout);
 }

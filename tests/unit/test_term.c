@@ -34,9 +34,9 @@ int main(void)
 		AUTO_TABLE struct table t = { 0 }, empty = { 0 };
 
 		table_print(&empty, f);
-		table_header(&t, "A", "B", NULL);
-		table_row(&t, STYLE_WARN, "x y", "ö", NULL);
-		table_row(&t, STYLE_NONE, "", "z", NULL);
+		TABLE_HEADER(&t, "A", "B");
+		TABLE_ROW(&t, STYLE_WARN, "x y", "ö");
+		TABLE_ROW(&t, STYLE_NONE, "", "z");
 		table_print(&t, f);
 		fclose(f);
 		CHECK_STR(text, "x y\tö\n\tz\n");
