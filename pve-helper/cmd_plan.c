@@ -6,7 +6,7 @@
 int cmd_plan(struct ctx *c, int argc, char *argv[], struct err *e)
 {
 	static const struct option_set set = { .json = true };
-	unsigned int vmid;
+	unsigned int vmid = 0;
 	int rc = options_count(options_read(c, argc, argv, &set, e), 1, 1, "<vmid>", e);
 
 	if (rc == 0)
