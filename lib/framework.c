@@ -2,9 +2,9 @@
 #include "framework.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "cleanup.h"
+#include "params.h"
 #include "quote.h"
 #include "xalloc.h"
 
@@ -42,28 +42,6 @@ int vgpu_vfio_names(const struct root *r, const struct vgpu *v, struct strlist *
 	return 0;
 }
 
-/* Whether a list "a=1,b=2", however it is spaced, has this word. */
-static bool has_word(const char *list, const char *word, size_t len)
-{
-	static const char separators[] = ", \t\n";
-
-	for (const char *s = list; *(s += strspn(s, separators)); s += strcspn(s, separators))
-		if (strcspn(s, separators) == len && !memcmp(s, word, len))
-			return true;
-	return false;
-}
-
-/* What the driver keeps may be spaced or ordered in its own way; each word must be there. */
-static bool has_params(const char *kept, const char *params)
-{
-	static const char separators[] = ", ";
-
-	for (const char *s = params; *(s += strspn(s, separators)); s += strcspn(s, separators))
-		if (!has_word(kept, s, strcspn(s, separators)))
-			return false;
-	return true;
-}
-
 int vgpu_write_params(const struct root *r, const struct vgpu *v, const char *params,
 		      struct err *e)
 {
@@ -74,12 +52,15 @@ int vgpu_write_params(const struct root *r, const struct vgpu *v, const char *pa
 
 	if (rc == 0)
 		rc = root_read_attr(r, path, &kept, e);
+	if (rc == -ENOENT)
+		err_hint(e, "this driver takes no parameters: leave them out");
 	if (rc < 0) {
 		err_hint(e, "check the parameters' names and values against NVIDIA's vGPU user guide");
 		return rc;
 	}
-	if (!has_params(kept, params))
-		return fail(e, -EIO, "write '%s' to '/%s': the driver kept %s", params, path,
-			    QUOTED(kept));
-	return 0;
+	if (params_are_in(params, kept))
+		return 0;
+	fail(e, -EIO, "write '%s' to '/%s': the driver kept %s", params, path, QUOTED(kept));
+	err_hint(e, "check the parameters' names and values against NVIDIA's vGPU user guide");
+	return -EIO;
 }

@@ -61,6 +61,7 @@ struct framework_ops {
 	/*
 	 * Make v (its parent, type, and uuid on mdev, are set) and see that it is
 	 * there: a real host has answered a create with success and made nothing.
+	 * -ENODATA: that is what happened.
 	 * -ENOTRECOVERABLE: the driver took it, and whether v is there cannot be read.
 	 */
 	int (*create)(const struct root *r, const struct vgpu *v, struct err *e);
@@ -93,6 +94,20 @@ int mdev_type_dirname(const struct root *r, const struct bdf *parent, const char
 		      char **name, struct err *e);
 
 /*
+ * The parents of a GPU, but for this one, whose types bear the same driver's
+ * name. The caller frees *like.
+ */
+void mdev_parents_like(const struct root *r, const struct gpu *g, const struct bdf *parent,
+		       struct bdf **like, size_t *n);
+
+/*
+ * Note in inv->problems each GPU whose VFs show their types under the names of
+ * different drivers. One listing for each VF, no attribute: for those who show
+ * the node.
+ */
+void mdev_check_drivers(const struct root *r, struct inventory *inv);
+
+/*
  * What a vendor VF lists as creatable now, as types of the catalog, which
  * learns those that are new; g offers what the catalog has of it then. The
  * caller frees *types.
@@ -100,6 +115,9 @@ int mdev_type_dirname(const struct root *r, const struct bdf *parent, const char
 int nvidia_vfio_listing(const struct root *r, struct catalog *c, struct gpu *g,
 			const struct bdf *vf, const struct vgpu_type ***types, size_t *n,
 			struct err *e);
+
+/* The type set on the first VF of g that holds one, or 0: one attribute for each VF until then. */
+unsigned int nvidia_vfio_first_on(const struct root *r, const struct gpu *g);
 
 /*
  * The device of v in sysfs, "sys/bus/mdev/devices/<uuid>" or

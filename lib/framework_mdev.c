@@ -16,8 +16,12 @@
 #include "quote.h"
 #include "xalloc.h"
 
-/* How long a device may take to appear after a create that reported success. */
+/*
+ * How long a device may take to appear after a create that reported success,
+ * and how long once the driver has made nothing in this run.
+ */
 #define APPEAR_MS	300
+#define APPEAR_AGAIN_MS	20
 
 #define DEVICES		"sys/bus/mdev/devices"
 
@@ -287,6 +291,100 @@ int mdev_type_dirname(const struct root *r, const struct bdf *parent, const char
 	return fail(e, -ENOENT, "'/%s' has no type %s", types, key);
 }
 
+/*
+ * The driver's name before the types of a parent, "nvidia" or "vfio-pci": that
+ * of the time when they were registered. NULL: it shows none. The caller frees it.
+ */
+static char *driver_of_types(const struct root *r, const struct bdf *parent)
+{
+	AUTO_FREE char *types = types_path(parent);
+	AUTO_STRLIST struct strlist names = { 0 };
+	const char *dash;
+
+	if (root_list(r, types, &names, NULL) < 0 || !names.n)
+		return NULL;
+	strlist_sort(&names);
+	dash = strrchr(names.s[0], '-');
+	if (!dash || dash[1 + strspn(dash + 1, "0123456789")])
+		dash = strchr(names.s[0], '-');
+	return dash ? xstrndup(names.s[0], (size_t)(dash - names.s[0])) : xstrdup(names.s[0]);
+}
+
+void mdev_parents_like(const struct root *r, const struct gpu *g, const struct bdf *parent,
+		       struct bdf **like, size_t *n)
+{
+	AUTO_FREE char *driver = driver_of_types(r, parent);
+
+	*like = NULL;
+	*n = 0;
+	for (size_t i = 0; i < g->nparents && driver; i++) {
+		AUTO_FREE char *its = bdf_eq(&g->parents[i], parent) ? NULL :
+			driver_of_types(r, &g->parents[i]);
+
+		if (!its || strcmp(its, driver))
+			continue;
+
+		struct bdf *slot = GROW(*like, *n);
+
+		*slot = g->parents[i];
+	}
+}
+
+/* "nvidia (0000:e8:00.4 and 29 more), vfio-pci (0000:e8:04.0 and 1 more)"; NULL where all are alike. */
+static char *drivers_of(const struct root *r, const struct gpu *g)
+{
+	AUTO_STRLIST struct strlist drivers = { 0 };
+	AUTO_FREE size_t *count = xcalloc(g->nparents, sizeof(*count));
+	AUTO_FREE size_t *first = xcalloc(g->nparents, sizeof(*first));
+	char *text = NULL;
+	size_t len;
+
+	for (size_t i = 0; i < g->nparents; i++) {
+		AUTO_FREE char *its = driver_of_types(r, &g->parents[i]);
+		size_t at = 0;
+
+		if (!its)
+			continue;
+		while (at < drivers.n && strcmp(drivers.s[at], its))
+			at++;
+		if (at == drivers.n) {
+			strlist_add(&drivers, its);
+			first[at] = i;
+		}
+		count[at]++;
+	}
+	if (drivers.n < 2)
+		return NULL;
+
+	FILE *f = xmemstream(&text, &len);
+
+	for (size_t i = 0; i < drivers.n; i++) {
+		AUTO_FREE char *name = text_clean(drivers.s[i], NAME_MAX);
+
+		fprintf(f, "%s%s (%s", i ? ", " : "", name, BDF_STR(&g->parents[first[i]]));
+		if (count[i] > 1)
+			fprintf(f, " and %zu more", count[i] - 1);
+		fputc(')', f);
+	}
+	fclose(f);
+	return text;
+}
+
+void mdev_check_drivers(const struct root *r, struct inventory *inv)
+{
+	for (size_t i = 0; i < inv->ngpus; i++) {
+		const struct gpu *g = &inv->gpus[i];
+		AUTO_FREE char *drivers = g->framework == FRAMEWORK_MDEV && g->sriov ?
+			drivers_of(r, g) : NULL;
+
+		if (drivers)
+			strlist_take(&inv->problems, xasprintf(
+				"GPU %s: its VFs were set up under different drivers: %s; some may take a create and make "
+				"nothing: disable and enable its VFs (/usr/lib/nvidia/sriov-manage)",
+				BDF_STR(&g->addr), drivers));
+	}
+}
+
 static int type_attr(const struct root *r, const struct bdf *parent, const char *key,
 		     const char *attr, char **path, struct err *e)
 {
@@ -351,7 +449,8 @@ static int create(const struct root *r, const struct vgpu *v, struct err *e)
 	if (rc < 0)
 		return rc;
 
-	int64_t deadline = clock_ms() + APPEAR_MS;
+	static int patience_ms = APPEAR_MS;
+	int64_t deadline = clock_ms() + patience_ms;
 
 	do {
 		rc = present(r, v, e);
@@ -359,7 +458,8 @@ static int create(const struct root *r, const struct vgpu *v, struct err *e)
 			return rc < 0 ? rc : 0;
 		clock_sleep_ms(5);
 	} while (clock_ms() < deadline);
-	return fail(e, -ENODEV, "write '%s' to '/%s': the driver reported success and made nothing",
+	patience_ms = APPEAR_AGAIN_MS;
+	return fail(e, -ENODATA, "write '%s' to '/%s': the driver reported success and made nothing",
 		    v->uuid, path);
 }
 

@@ -201,6 +201,17 @@ static int read_current(const struct root *r, const struct bdf *vf, unsigned lon
 	return root_read_number(r, path, number, e);
 }
 
+unsigned int nvidia_vfio_first_on(const struct root *r, const struct gpu *g)
+{
+	for (size_t i = 0; i < g->nparents; i++) {
+		unsigned long number;
+
+		if (read_current(r, &g->parents[i], &number, NULL) == 0 && number)
+			return number > UINT_MAX ? UINT_MAX : (unsigned int)number;
+	}
+	return 0;
+}
+
 static void add_active(const struct catalog *c, struct inventory *inv, const struct gpu *g,
 		       const struct bdf *vf, unsigned int number)
 {
@@ -295,7 +306,7 @@ static int create(const struct root *r, const struct vgpu *v, struct err *e)
 	if (rc < 0)
 		return fail_in(e, -ENOTRECOVERABLE, "write '%s' to '/%s' was taken", number, path);
 	if (!rc)
-		return fail(e, -ENODEV,
+		return fail(e, -ENODATA,
 			    "write '%s' to '/%s': the driver reported success and made nothing",
 			    number, path);
 	return 0;

@@ -176,6 +176,7 @@ void inventory_assume_offers(struct inventory *inv)
 		in_part[i] = is_told_in_part(&inv->gpus[i]);
 	for (size_t i = 0; i < inv->ngpus; i++) {
 		struct gpu *g = &inv->gpus[i];
+		const struct vgpu_type *own = g->seen && g->noffers ? g->offers[0].type : NULL;
 
 		if (g->seen && !in_part[i])
 			continue;
@@ -185,8 +186,10 @@ void inventory_assume_offers(struct inventory *inv)
 			if (other->framework != g->framework || !other->seen ||
 			    (g->seen && in_part[k]))
 				continue;
+			/* What was seen of the GPU tells its board. */
 			for (size_t o = 0; o < other->noffers; o++)
-				gpu_add_offer(g, other->offers[o].type);
+				if (!own || vgpu_type_same_board(own, other->offers[o].type))
+					gpu_add_offer(g, other->offers[o].type);
 		}
 	}
 }
@@ -260,12 +263,21 @@ unsigned int gpu_total_mib(const struct gpu *g)
 	return most > fewest || described ? most : 0;
 }
 
+/*
+ * NVIDIA runs no more time-sliced vGPUs on one GPU than this, whatever memory
+ * and VFs allow (an RTX PRO 6000 has 48 VFs and 96 GB).
+ */
+#define TIME_SLICED_MAX	32
+
 unsigned int gpu_limit(const struct gpu *g, const struct vgpu_type *t)
 {
 	unsigned int limit = t->max_instance;
 
-	if (!limit && t->framebuffer_mib)
+	if (!limit && t->framebuffer_mib) {
 		limit = gpu_total_mib(g) / t->framebuffer_mib;
+		if (limit > TIME_SLICED_MAX && t->number && !vgpu_type_is_mig(t))
+			limit = TIME_SLICED_MAX;
+	}
 	if (g->sriov && limit > g->nparents)
 		limit = (unsigned int)g->nparents;
 	return limit;
@@ -293,9 +305,12 @@ unsigned int gpu_room_by_rule(const struct inventory *inv, const struct gpu *g,
 	unsigned int limit = gpu_limit(g, t);
 	size_t count = gpu_count(inv, g), parents = gpu_free_parents(inv, g), room;
 
-	if (gpu_holds_other_size(inv, g, t) || (limit && count >= limit))
+	if (g->unbound || gpu_holds_other_size(inv, g, t) || (limit && count >= limit))
 		return 0;
 	room = limit ? limit - count : g->sriov ? parents : 1;
+	/* An instance is free or not, and how many are free no listing tells. */
+	if (vgpu_type_is_mig(t))
+		room = 1;
 	if (g->sriov && room > parents)
 		room = parents;
 	return (unsigned int)room;

@@ -54,6 +54,7 @@ struct vgpu {
 	unsigned int vmid;		/* 0: unknown */
 	unsigned int index;		/* of hostpci<index> */
 	bool exists;			/* seen in sysfs; else only claimed */
+	bool made;			/* its record says so; on vendor VFIO sysfs is not always asked */
 };
 
 void vgpu_copy(struct vgpu *to, const struct vgpu *from);
@@ -70,10 +71,13 @@ struct gpu {
 	struct bdf addr;		/* physical function */
 	enum framework framework;
 	bool sriov;			/* parents are its VFs, and each holds one vGPU */
-	struct bdf *parents;		/* in the order of the virtfn links; the PF itself without SR-IOV */
+	struct bdf *parents;		/* those with a driver first, in the order of the virtfn links;
+					   the PF itself without SR-IOV */
 	size_t nparents;
+	bool unbound;			/* none of the parents has a driver yet: nothing can be made */
 	struct offer *offers;
 	size_t noffers;
+	unsigned int distance;		/* from the CPUs that the VM is pinned to; 0 for all: not measured */
 	bool seen;			/* offers were read, now or before; else they are assumed */
 	bool asked;			/* the driver was asked for them in this run */
 };

@@ -8,22 +8,6 @@
 #include "cleanup.h"
 #include "xalloc.h"
 
-void refusal_add(struct refusal_list *l, const struct bdf *gpu, const struct bdf *parent,
-		 bool whole_gpu, const struct vgpu_type *type, const char *why)
-{
-	struct refusal *r = GROW(l->r, l->n);
-
-	*r = (struct refusal){ *gpu, *parent, whole_gpu, type, xstrdup(why) };
-}
-
-void refusal_list_free(struct refusal_list *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->r[i].why);
-	free(take_ptr(l->r));
-	l->n = 0;
-}
-
 void plan_free(struct plan *p)
 {
 	for (size_t i = 0; i < p->nouts; i++)
@@ -33,37 +17,7 @@ void plan_free(struct plan *p)
 	p->nouts = p->ncandidates = 0;
 }
 
-static const struct refusal *refused_gpu(const struct refusal_list *l, const struct gpu *g,
-					 const struct vgpu_type *t)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (l->r[i].whole_gpu && l->r[i].type == t && bdf_eq(&l->r[i].gpu, &g->addr))
-			return &l->r[i];
-	return NULL;
-}
-
-static const struct refusal *refused_parent(const struct refusal_list *l,
-					    const struct bdf *parent, const struct vgpu_type *t)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!l->r[i].whole_gpu && l->r[i].type == t && bdf_eq(&l->r[i].parent, parent))
-			return &l->r[i];
-	return NULL;
-}
-
-/* The last thing that a parent of this GPU has refused. */
-static const struct refusal *refused_on(const struct refusal_list *l, const struct gpu *g,
-					const struct vgpu_type *t)
-{
-	const struct refusal *last = NULL;
-
-	for (size_t i = 0; i < l->n; i++)
-		if (l->r[i].type == t && bdf_eq(&l->r[i].gpu, &g->addr))
-			last = &l->r[i];
-	return last;
-}
-
-static bool allowed(const struct want *w, const struct bdf *gpu)
+bool want_may_use(const struct want *w, const struct bdf *gpu)
 {
 	for (size_t i = 0; i < w->ngpus; i++)
 		if (bdf_eq(&w->gpus[i], gpu))
@@ -73,7 +27,7 @@ static bool allowed(const struct want *w, const struct bdf *gpu)
 
 bool want_is_served_by(const struct want *w, const struct vgpu *v)
 {
-	if (!v->on_gpu || !allowed(w, &v->gpu) || (w->pinned && !bdf_eq(&w->parent, &v->parent)))
+	if (!v->on_gpu || !want_may_use(w, &v->gpu) || (w->pinned && !bdf_eq(&w->parent, &v->parent)))
 		return false;
 	for (size_t i = 0; i < w->nchoices; i++)
 		if (!strcmp(w->choices[i]->key, v->type))
@@ -131,25 +85,119 @@ static const struct vgpu *vgpu_of_other_size(const struct inventory *inv, const 
 	return NULL;
 }
 
+/* --- several sizes on one GPU --- */
+
+static bool holds_mig(const struct inventory *inv, const struct gpu *g)
+{
+	for (size_t i = 0; i < inv->nvgpus; i++) {
+		const struct vgpu *v = &inv->vgpus[i];
+
+		for (size_t k = 0; k < g->noffers && v->on_gpu && v->type; k++)
+			if (bdf_eq(&v->gpu, &g->addr) && !strcmp(g->offers[k].type->key, v->type) &&
+			    vgpu_type_is_mig(g->offers[k].type))
+				return true;
+	}
+	return false;
+}
+
+static bool is_there(const struct vgpu *v, const struct gpu *g)
+{
+	return (v->exists || v->made) && v->framebuffer_mib && v->on_gpu &&
+		bdf_eq(&v->gpu, &g->addr);
+}
+
+/* Two sizes that are there, and not only claimed, give the mode away. */
+static bool is_mixed(const struct inventory *inv, const struct gpu *g)
+{
+	unsigned int size = 0;
+
+	for (size_t i = 0; i < inv->nvgpus; i++) {
+		const struct vgpu *v = &inv->vgpus[i];
+
+		if (!is_there(v, g))
+			continue;
+		if (size && size != v->framebuffer_mib)
+			return true;
+		size = v->framebuffer_mib;
+	}
+	return false;
+}
+
+/* How many more fit by memory; 1 where that is not known. */
+static unsigned int room_by_memory(const struct inventory *inv, const struct gpu *g,
+				   const struct vgpu_type *t)
+{
+	unsigned int total = gpu_total_mib(g), used = gpu_used_mib(inv, g), room;
+	size_t parents = gpu_free_parents(inv, g);
+
+	if (!total || !t->framebuffer_mib)
+		return 1;
+	room = total > used ? (total - used) / t->framebuffer_mib : 0;
+	return g->sriov && room > parents ? (unsigned int)parents : room;
+}
+
+static enum doubt doubt_of(const struct inventory *inv, const struct want *w, const struct gpu *g,
+			   const struct vgpu_type *t)
+{
+	if (!gpu_holds_other_size(inv, g, t) || is_mixed(inv, g))
+		return DOUBT_NONE;
+	for (size_t i = 0; i < inv->nvgpus; i++) {
+		const struct vgpu *v = &inv->vgpus[i];
+
+		/* Of a VM's own claims nothing more comes before all of them are made. */
+		if (v->framebuffer_mib != t->framebuffer_mib &&
+		    (is_there(v, g) || (w->vmid && v->vmid == w->vmid && v->on_gpu &&
+					bdf_eq(&v->gpu, &g->addr))))
+			return DOUBT_MODE;
+	}
+	return DOUBT_CLAIM;
+}
+
+/* The reason against t on a GPU that holds another size. */
+static char *why_not_beside(const struct inventory *inv, const struct want *w,
+			    const struct refusal_list *refused, const struct gpu *g,
+			    const struct vgpu_type *t, bool *size)
+{
+	const struct vgpu *v = vgpu_of_other_size(inv, g, t);
+	const struct size_answer *answer = size_answer_of(refused, g, t);
+	bool fits = room_by_memory(inv, g, t) > 0, open;
+
+	if (is_mixed(inv, g) && !holds_mig(inv, g)) {
+		AUTO_FREE char *who = holders(inv, g);
+
+		return fits ? NULL : xasprintf("full: %u of %u MiB%s", gpu_used_mib(inv, g),
+					       gpu_total_mib(g), who);
+	}
+	open = fits && !holds_mig(inv, g) && !answer;
+	if ((answer && answer->yes && fits) || (open && w->ask))
+		return NULL;
+	*size = true;
+	return xasprintf("holds %s of %u MiB, and %s has %u MiB: the vGPUs on one GPU are of equal size%s",
+			 v->name ? v->name : v->type, v->framebuffer_mib,
+			 vgpu_type_name(t), t->framebuffer_mib,
+			 open ? " (unless it is in mixed-size mode)" : "");
+}
+
 /* The reason by the rules against one more of t on g; NULL: there is none. */
-static char *why_not(const struct inventory *inv, const struct want *w, const struct gpu *g,
-		     const struct vgpu_type *t)
+static char *why_not(const struct inventory *inv, const struct want *w,
+		     const struct refusal_list *refused, const struct gpu *g,
+		     const struct vgpu_type *t, bool *size)
 {
 	size_t count = gpu_count(inv, g);
 	unsigned int limit = gpu_limit(g, t);
 
-	if (!allowed(w, &g->addr))
+	if (!want_may_use(w, &g->addr))
 		return xstrdup(w->vmid ? "left out by 'gpu ='" : "left out by --gpu");
+	if (g->unbound)
+		return xstrdup("its VFs are not bound to a driver yet");
 	if (!gpu_offer(g, t))
 		return xasprintf("does not offer %s", vgpu_type_name(t));
 	if (gpu_holds_other_size(inv, g, t)) {
-		const struct vgpu *v = vgpu_of_other_size(inv, g, t);
+		char *why = why_not_beside(inv, w, refused, g, t, size);
 
-		return xasprintf("holds %s of %u MiB, and %s has %u MiB: the vGPUs on one GPU are of equal size",
-				 v->name ? v->name : v->type, v->framebuffer_mib,
-				 vgpu_type_name(t), t->framebuffer_mib);
-	}
-	if (limit && count >= limit) {
+		if (why)
+			return why;
+	} else if (limit && count >= limit) {
 		AUTO_FREE char *who = holders(inv, g);
 
 		return xasprintf("full: %zu of %u%s", count, limit, who);
@@ -159,69 +207,104 @@ static char *why_not(const struct inventory *inv, const struct want *w, const st
 	return NULL;
 }
 
-/* The first parent that can be tried; on failure the reason. */
+/* What the parents of a GPU have refused, in one line; NULL: nothing. */
+static char *refused_by_parents(const struct refusal_list *refused, const struct gpu *g,
+				const struct vgpu_type *t)
+{
+	const struct refusal *last = refusal_last(refused, g, t);
+	size_t nothing = 0;
+
+	for (size_t i = 0; i < refused->n; i++)
+		nothing += refused->r[i].nothing && refused->r[i].type == t &&
+			bdf_eq(&refused->r[i].gpu, &g->addr);
+	if (nothing > 1)
+		return xasprintf("%zu of its %zu VFs took the create and made nothing, the last one %s",
+				 nothing, g->nparents, BDF_STR(&last->parent));
+	return last ? xasprintf("%s refused: %s", BDF_STR(&last->parent), last->why) : NULL;
+}
+
+/* The first parent that can be tried, of those that are shunned or not. */
+static bool first_parent(const struct inventory *inv, const struct want *w,
+			 const struct refusal_list *refused, const struct gpu *g,
+			 const struct vgpu_type *t, bool shunned, bool *own, struct bdf *out)
+{
+	for (size_t i = 0; i < g->nparents; i++) {
+		const struct bdf *parent = &g->parents[i];
+
+		if (refusal_is_shunned(refused, parent) != shunned ||
+		    (w->pinned && !bdf_eq(parent, &w->parent)) ||
+		    !parent_is_free(inv, g, parent) || refusal_of_parent(refused, parent, t))
+			continue;
+		/* Two vGPUs on one parent is what NVIDIA refuses for one VM (nova bug 1758086). */
+		if (serves_vm(inv, parent, w->vmid)) {
+			*own = true;
+			continue;
+		}
+		*out = *parent;
+		return true;
+	}
+	return false;
+}
+
+/* The parent to be tried first; on failure the reason. */
 static char *pick_parent(const struct inventory *inv, const struct want *w,
 			 const struct refusal_list *refused, const struct gpu *g,
 			 const struct vgpu_type *t, struct bdf *out)
 {
 	bool own = false;
+	char *why;
 
-	for (size_t i = 0; i < g->nparents; i++) {
-		const struct bdf *parent = &g->parents[i];
-
-		if ((w->pinned && !bdf_eq(parent, &w->parent)) ||
-		    !parent_is_free(inv, g, parent) || refused_parent(refused, parent, t))
-			continue;
-		/* Two vGPUs on one parent is what NVIDIA refuses for one VM (nova bug 1758086). */
-		if (serves_vm(inv, parent, w->vmid)) {
-			own = true;
-			continue;
-		}
-		*out = *parent;
+	if (first_parent(inv, w, refused, g, t, false, &own, out) ||
+	    first_parent(inv, w, refused, g, t, true, &own, out))
 		return NULL;
-	}
 	if (own)
 		return xasprintf("gives vm %u a vGPU already, and two vGPUs of one VM must be on different parents",
 				 w->vmid);
-
-	const struct refusal *last = refused_on(refused, g, t);
-
-	if (last)
-		return xasprintf("%s refused: %s", BDF_STR(&last->parent), last->why);
-	return xasprintf("%s is taken", BDF_STR(&w->parent));
+	why = refused_by_parents(refused, g, t);
+	return why ? why : xasprintf("%s is taken", BDF_STR(&w->parent));
 }
 
-static void add_out(struct plan *p, const struct gpu *g, const struct vgpu_type *t, char *why)
+static void add_out(struct plan *p, const struct gpu *g, const struct vgpu_type *t, char *why,
+		    bool size)
 {
 	struct plan_out *o = GROW(p->outs, p->nouts);
 
-	*o = (struct plan_out){ .type = t, .gpu = g, .why = why };
+	*o = (struct plan_out){ .type = t, .gpu = g, .why = why, .size = size };
 }
 
 static void consider(const struct inventory *inv, const struct want *w,
 		     const struct refusal_list *refused, const struct gpu *g,
 		     const struct vgpu_type *t, struct plan *p)
 {
-	const struct refusal *whole = refused_gpu(refused, g, t);
+	const struct refusal *whole = refusal_of_gpu(refused, g, t);
+	const struct size_answer *answer = size_answer_of(refused, g, t);
 	struct bdf parent = w->parent;
-	char *why = why_not(inv, w, g, t);
+	bool size = false;
+	char *why = why_not(inv, w, refused, g, t, &size);
 
 	if (!why && whole)
 		why = xasprintf("refused: %s", whole->why);
 	if (!why)
 		why = pick_parent(inv, w, refused, g, t, &parent);
 	if (why) {
-		add_out(p, g, t, why);
+		add_out(p, g, t, why, size);
 		return;
 	}
 
 	struct candidate *c = GROW(p->candidates, p->ncandidates);
 
-	*c = (struct candidate){ t, g, parent, gpu_room_by_rule(inv, g, t) };
+	*c = (struct candidate){
+		.type = t, .gpu = g, .parent = parent,
+		.room = gpu_holds_other_size(inv, g, t) ? room_by_memory(inv, g, t) :
+			gpu_room_by_rule(inv, g, t),
+		.doubt = answer ? DOUBT_NONE : doubt_of(inv, w, g, t),
+	};
 }
 
 struct order {
 	struct candidate c;
+	bool doubtful;
+	bool shunned;		/* nothing but parents that are shunned is left on it */
 	bool tried;		/* a parent of this GPU has refused already */
 	bool empty;
 	unsigned int left_mib;
@@ -232,6 +315,10 @@ static int by_placement(const void *a, const void *b)
 {
 	const struct order *x = a, *y = b;
 
+	if (x->doubtful != y->doubtful)
+		return x->doubtful - y->doubtful;
+	if (x->shunned != y->shunned)
+		return x->shunned - y->shunned;
 	if (x->tried != y->tried)
 		return x->tried - y->tried;
 	if (x->placement == PLACEMENT_PACK && x->empty != y->empty)
@@ -241,6 +328,8 @@ static int by_placement(const void *a, const void *b)
 
 		return x->placement == PLACEMENT_PACK ? less : -less;
 	}
+	if (x->c.gpu->distance != y->c.gpu->distance)
+		return x->c.gpu->distance < y->c.gpu->distance ? -1 : 1;
 	return bdf_cmp(&x->c.gpu->addr, &y->c.gpu->addr);
 }
 
@@ -257,7 +346,9 @@ static void sort(const struct inventory *inv, const struct want *w,
 
 		o[i] = (struct order){
 			.c = *c,
-			.tried = refused_on(refused, c->gpu, c->type),
+			.doubtful = doubt_of(inv, w, c->gpu, c->type),
+			.shunned = refusal_is_shunned(refused, &c->parent),
+			.tried = refusal_last(refused, c->gpu, c->type),
 			.empty = !gpu_count(inv, c->gpu),
 			.left_mib = total > used ? total - used : 0,
 			.placement = w->placement,

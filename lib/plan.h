@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "inventory.h"
+#include "refusal.h"
 #include "settings.h"
 
 /* One vGPU that somebody is to get. All borrowed. */
@@ -24,31 +25,26 @@ struct want {
 	const struct bdf *gpus;			/* on these GPUs alone; ngpus 0: on any */
 	size_t ngpus;
 	enum placement placement;
+	bool ask;				/* a driver can be asked: a GPU in doubt is a candidate */
+	const char *params;			/* for vgpu_params, or NULL */
 };
 
-/* What a driver has turned down while we tried. */
-struct refusal {
-	struct bdf gpu, parent;
-	bool whole_gpu;				/* the type has no place on the GPU at all */
-	const struct vgpu_type *type;
-	char *why;				/* owned */
+/*
+ * vGPUs of several sizes share a GPU only in NVIDIA's mixed-size mode, and that
+ * mode shows nowhere but in what the driver answers.
+ */
+enum doubt {
+	DOUBT_NONE,
+	DOUBT_MODE,		/* a vGPU of another size is there: room() of this parent tells */
+	DOUBT_CLAIM,		/* one is claimed, and not made yet: nothing tells before that */
 };
-
-struct refusal_list {
-	struct refusal *r;
-	size_t n;
-};
-
-void refusal_add(struct refusal_list *l, const struct bdf *gpu, const struct bdf *parent,
-		 bool whole_gpu, const struct vgpu_type *type, const char *why);
-void refusal_list_free(struct refusal_list *l);
-#define AUTO_REFUSALS __attribute__((cleanup(refusal_list_free)))
 
 struct candidate {
 	const struct vgpu_type *type;
 	const struct gpu *gpu;
 	struct bdf parent;
 	unsigned int room;			/* how many more fit there, by the rules */
+	enum doubt doubt;			/* only where the want says ask */
 };
 
 /* Why a GPU is out for a type. */
@@ -56,14 +52,19 @@ struct plan_out {
 	const struct vgpu_type *type;
 	const struct gpu *gpu;
 	char *why;				/* owned */
+	bool size;				/* for the sizes that it holds */
 };
 
 struct plan {
-	struct candidate *candidates;		/* best first, one for each GPU and choice */
+	/* Best first, one for each GPU and choice; those in doubt behind all others of their choice. */
+	struct candidate *candidates;
 	size_t ncandidates;
 	struct plan_out *outs;
 	size_t nouts;
 };
+
+/* Whether w may be on this GPU at all. */
+bool want_may_use(const struct want *w, const struct bdf *gpu);
 
 /* Whether a vGPU that is there is what w asks for: one of its types, where it may be. */
 bool want_is_served_by(const struct want *w, const struct vgpu *v);

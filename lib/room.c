@@ -279,7 +279,8 @@ static void ask_list(struct asking *a)
 		problem(a, &why);
 		return;
 	}
-	if (!a->g->noffers)
+	/* One that is empty and lists nothing is sick, and health tells why. */
+	if (!a->g->noffers && gpu_count(a->inv, a->g))
 		strlist_take(&a->inv->problems, xasprintf(
 			"GPU %s: shows no types now, as a full GPU does (or one in MIG mode without a free instance), and none was seen on it before",
 			BDF_STR(&a->g->addr)));
@@ -298,7 +299,7 @@ void room_ask(const struct root *r, struct catalog *c, struct inventory *inv, st
 	struct asking a = { .r = r, .c = c, .inv = inv, .g = g, .parent = free_parent(inv, g, 0) };
 
 	keep_real(&a);
-	if (!a.parent)
+	if (!a.parent || g->unbound)
 		all_full(g);
 	else if (g->framework == FRAMEWORK_NVIDIA_VFIO)
 		ask_list(&a);

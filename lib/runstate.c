@@ -298,12 +298,14 @@ static void merge_one(const struct vgpu *v, struct inventory *inv)
 
 	if (!there) {
 		there = inventory_add(inv, v);
+		there->made = v->exists;
 		there->exists = false;
 		return;
 	}
 	there->owner = v->owner;
 	there->vmid = v->vmid;
 	there->index = v->index;
+	there->made |= v->exists;
 	if (!there->framebuffer_mib)
 		there->framebuffer_mib = v->framebuffer_mib;
 	if (!there->name && v->name)

@@ -8,12 +8,59 @@
 #include "framework.h"
 #include "lock.h"
 #include "names.h"
+#include "pci_tree.h"
 #include "quote.h"
 #include "reservation.h"
 #include "runstate.h"
 #include "xalloc.h"
 
 static const enum framework frameworks[] = { FRAMEWORK_MDEV, FRAMEWORK_NVIDIA_VFIO };
+
+static int by_address(const void *a, const void *b)
+{
+	return bdf_cmp(a, b);
+}
+
+static bool has_driver(const struct root *r, const struct bdf_list *nvidia, const struct bdf *fn)
+{
+	AUTO_FREE char *path = xasprintf("sys/bus/pci/devices/%s/driver", BDF_STR(fn));
+	AUTO_FREE char *target = NULL;
+
+	if (nvidia->n && bsearch(fn, nvidia->b, nvidia->n, sizeof(*fn), by_address))
+		return true;
+	return root_readlink(r, path, &target, NULL) == 0;
+}
+
+/*
+ * VFs come up on the mdev bus before their driver does, and what is made on one
+ * then may be nothing. Such parents go to the end, where they are tried last.
+ */
+static void sort_bound_first(const struct root *r, const struct bdf_list *nvidia,
+			     struct gpu *g)
+{
+	AUTO_FREE struct bdf *unbound = xcalloc(g->nparents, sizeof(*unbound));
+	size_t n = 0, bound = 0;
+
+	for (size_t i = 0; i < g->nparents; i++)
+		if (has_driver(r, nvidia, &g->parents[i]))
+			g->parents[bound++] = g->parents[i];
+		else
+			unbound[n++] = g->parents[i];
+	for (size_t i = 0; i < n; i++)
+		g->parents[bound + i] = unbound[i];
+	g->unbound = n && !bound;
+}
+
+static void look_for_drivers(const struct root *r, struct inventory *inv)
+{
+	AUTO_BDF_LIST struct bdf_list nvidia = { 0 };
+
+	if (inv->ngpus)
+		pci_list(r, "sys/bus/pci/drivers/nvidia", &nvidia, NULL);
+	for (size_t i = 0; i < inv->ngpus; i++)
+		if (inv->gpus[i].framework == FRAMEWORK_MDEV && inv->gpus[i].sriov)
+			sort_bound_first(r, &nvidia, &inv->gpus[i]);
+}
 
 int scan_gpus(const struct root *r, struct catalog *c, struct inventory *inv, struct err *e)
 {
@@ -23,6 +70,7 @@ int scan_gpus(const struct root *r, struct catalog *c, struct inventory *inv, st
 		if (rc < 0)
 			return rc;
 	}
+	look_for_drivers(r, inv);
 	inventory_sort_gpus(inv);
 	return 0;
 }
@@ -168,6 +216,19 @@ static void ask_gpu(const struct root *r, struct catalog *c, struct inventory *i
 	if (rc < 0)
 		strlist_take(&inv->problems, xasprintf("GPU %s: its types are not known: %s",
 						       BDF_STR(&g->addr), why.msg));
+}
+
+bool scan_learn(const struct root *r, struct catalog *c, struct inventory *inv, const char *who,
+		int64_t deadline)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < inv->ngpus; i++)
+		if (!inv->gpus[i].seen && !inv->gpus[i].asked) {
+			ask_gpu(r, c, inv, &inv->gpus[i], who, deadline);
+			any = true;
+		}
+	return any;
 }
 
 void scan_unseen(const struct root *r, struct catalog *c, struct inventory *inv)

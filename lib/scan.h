@@ -27,6 +27,10 @@ int scan_all(const struct root *r, const struct catalog *c, struct inventory *in
 /* Ask the GPUs of which no type is known, without their locks, for those who only look. */
 void scan_unseen(const struct root *r, struct catalog *c, struct inventory *inv);
 
+/* The same under each GPU's lock, as scan_resolve(). Whether there was one to ask. */
+bool scan_learn(const struct root *r, struct catalog *c, struct inventory *inv, const char *who,
+		int64_t deadline);
+
 /* Give the vGPUs their names and sizes, where the catalog knows more by now. */
 void scan_name_vgpus(const struct catalog *c, struct inventory *inv);
 

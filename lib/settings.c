@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boards.h"
 #include "cleanup.h"
 #include "names.h"
+#include "params.h"
 #include "parse.h"
 #include "quote.h"
 #include "xalloc.h"
@@ -137,19 +139,24 @@ static int split_list(const char *value, struct strlist *items)
 	}
 }
 
-static void parse_gpus(struct parser *p, const char *value, struct bdf **gpus, size_t *n)
+static void parse_gpus(struct parser *p, const char *value, struct bdf **gpus, size_t *n,
+		       struct strlist *boards)
 {
 	AUTO_STRLIST struct strlist items = { 0 };
 	struct bdf b;
 
 	if (split_list(value, &items) < 0) {
-		fault(p, "'gpu': empty item in %s; write PCI addresses with one comma between them",
+		fault(p, "'gpu': empty item in %s; write PCI addresses or boards with one comma between them",
 		      QUOTED(value));
 		return;
 	}
 	for (size_t i = 0; i < items.n; i++) {
 		if (bdf_parse(items.s[i], &b) < 0) {
-			fault(p, "'gpu': %s is no PCI address; write it as '0000:3b:00.0'",
+			if (board_is_name(items.s[i])) {
+				strlist_add(boards, items.s[i]);
+				continue;
+			}
+			fault(p, "'gpu': %s is no PCI address and no board; write it as '0000:3b:00.0' or 'A40'",
 			      QUOTED(items.s[i]));
 			return;
 		}
@@ -179,6 +186,12 @@ static void parse_placement(struct parser *p, const char *value, enum placement 
 		}
 	}
 	fault(p, "'placement': %s is none; write 'spread', 'pack' or 'first'", QUOTED(value));
+}
+
+static void parse_params(struct parser *p, const char *value, char **out)
+{
+	if (params_parse(value, out) < 0)
+		fault(p, "'params': %s is not of the form " PARAMS_FORM, QUOTED(value));
 }
 
 static void parse_seconds(struct parser *p, const char *name, const char *value,
@@ -211,7 +224,7 @@ static int hostpci_index(const char *name, unsigned int *index)
 	return 0;
 }
 
-static const char *const vm_keys[] = { "gpu", "placement" };
+static const char *const vm_keys[] = { "gpu", "placement", "params" };
 static const char *const defaults_keys[] = {
 	"gpu", "placement", "cleanup-wait", "start-grace", "lock-wait",
 };
@@ -256,7 +269,8 @@ static void fault_unknown_key(struct parser *p, const char *name)
 
 	if (p->scope == SCOPE_VM && is_among(name, defaults_keys, ARRAY_SIZE(defaults_keys)))
 		fault(p, "'%s' is a key of [defaults]; move the line there", name);
-	else if (p->scope == SCOPE_DEFAULTS && hostpci_index(name, &index) != -ENOENT)
+	else if (p->scope == SCOPE_DEFAULTS && (is_among(name, vm_keys, ARRAY_SIZE(vm_keys)) ||
+						hostpci_index(name, &index) != -ENOENT))
 		fault(p, "%s is a key of a VM; move the line to its section [vm <vmid>]",
 		      QUOTED(name));
 	else if (near)
@@ -321,9 +335,11 @@ static void vm_key(struct parser *p, const char *name, const char *value)
 	else if (rc == 0)
 		parse_intent(p, index, value);
 	else if (!strcmp(name, "gpu"))
-		parse_gpus(p, value, &vm->gpus, &vm->n_gpus);
+		parse_gpus(p, value, &vm->gpus, &vm->n_gpus, &vm->boards);
 	else if (!strcmp(name, "placement"))
 		parse_placement(p, value, &vm->placement, &vm->has_placement);
+	else if (!strcmp(name, "params"))
+		parse_params(p, value, &vm->params);
 	else
 		fault_unknown_key(p, name);
 }
@@ -333,7 +349,7 @@ static void defaults_key(struct parser *p, const char *name, const char *value)
 	struct settings *s = p->out;
 
 	if (!strcmp(name, "gpu"))
-		parse_gpus(p, value, &s->gpus, &s->n_gpus);
+		parse_gpus(p, value, &s->gpus, &s->n_gpus, &s->boards);
 	else if (!strcmp(name, "placement"))
 		parse_placement(p, value, &s->placement, &s->has_placement);
 	else if (!strcmp(name, "cleanup-wait"))
@@ -586,8 +602,10 @@ static void inherit(const struct settings *s, struct vm_settings *vm)
 		vm->placement = s->placement;
 		vm->has_placement = s->has_placement;
 	}
-	if (vm->n_gpus || !s->n_gpus)
+	if (vm->n_gpus || vm->boards.n)
 		return;
+	for (size_t i = 0; i < s->boards.n; i++)
+		strlist_add(&vm->boards, s->boards.s[i]);
 	for (size_t i = 0; i < s->n_gpus; i++) {
 		struct bdf *slot = GROW(vm->gpus, vm->n_gpus);
 		*slot = s->gpus[i];
@@ -657,6 +675,8 @@ static void vm_settings_free(struct vm_settings *vm)
 		strlist_free(&vm->intents[i].choices);
 	free(vm->intents);
 	free(vm->gpus);
+	strlist_free(&vm->boards);
+	free(vm->params);
 	free(vm->fault);
 }
 
@@ -666,6 +686,7 @@ void settings_free(struct settings *s)
 		vm_settings_free(&s->vms[i]);
 	free(s->vms);
 	free(s->gpus);
+	strlist_free(&s->boards);
 	free(s->fault);
 	free(s->lost);
 	strlist_free(&s->warnings);

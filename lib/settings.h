@@ -3,7 +3,7 @@
  * The settings of the cluster, /etc/pve/pve-vgpu.conf: text in, struct out.
  *
  *   [defaults]
- *   gpu = 0000:3b:00.0, 0000:5e:00.0	; GPUs a VM may use, in no order
+ *   gpu = 0000:3b:00.0, A40		; GPUs a VM may use, by address or board, in no order
  *   placement = spread			; spread, pack or first
  *   cleanup-wait = 3			; seconds, 0 to 60
  *   start-grace = 300			; seconds, 0 to 3600
@@ -13,6 +13,7 @@
  *   hostpci0 = A40-24A, A40-12A	; type names in order of choice
  *   gpu = 0000:3b:00.0
  *   placement = pack
+ *   params = frame_rate_limiter=0, disable_vnc=1	; for vgpu_params of each of its vGPUs
  *
  * What stands in a [vm] section wins over [defaults]. The lines are INI as inih
  * reads it, minus what inih leaves to chance. Refused, with file and line:
@@ -63,8 +64,10 @@ struct vm_settings {
 	size_t n_intents;
 	struct bdf *gpus;		/* the VM's own, else those of [defaults]; none: any GPU */
 	size_t n_gpus;
+	struct strlist boards;		/* the same by board, as written; gpus and boards are inherited together */
 	enum placement placement;	/* the VM's own, else that of [defaults] */
 	bool has_placement;		/* one of the two says it */
+	char *params;			/* as the driver takes them, or NULL */
 	char *fault;			/* first fault of this section, a finished line, or NULL */
 };
 
@@ -74,6 +77,7 @@ struct settings {
 	unsigned int lock_wait_s;
 	struct bdf *gpus;		/* of [defaults] */
 	size_t n_gpus;
+	struct strlist boards;		/* of [defaults] */
 	enum placement placement;	/* of [defaults] */
 	bool has_placement;
 	struct vm_settings *vms;	/* in the order of the file */

@@ -122,8 +122,7 @@ bool vgpu_type_is_mig(const struct vgpu_type *t)
 		isdigit((unsigned char)s[-2]) && s[-2] != '0';
 }
 
-/* How much of the full name is the board's. */
-static size_t board_len(const struct vgpu_type *t)
+size_t vgpu_type_board_len(const struct vgpu_type *t)
 {
 	const char *s = size_part(t->full_name);
 	size_t len = s ? (size_t)(s - 1 - t->full_name) : strlen(t->full_name);
@@ -134,9 +133,9 @@ static size_t board_len(const struct vgpu_type *t)
 
 bool vgpu_type_same_board(const struct vgpu_type *a, const struct vgpu_type *b)
 {
-	size_t len = board_len(a);
+	size_t len = vgpu_type_board_len(a);
 
-	return len == board_len(b) && !memcmp(a->full_name, b->full_name, len);
+	return len == vgpu_type_board_len(b) && !memcmp(a->full_name, b->full_name, len);
 }
 
 void vgpu_type_free(struct vgpu_type *t)

@@ -64,6 +64,9 @@ unsigned int vgpu_type_mib_of_name(const char *full_name);
  */
 bool vgpu_type_is_mig(const struct vgpu_type *t);
 
+/* How much of the full name is the board's: "NVIDIA A40" of "NVIDIA A40-24A". */
+size_t vgpu_type_board_len(const struct vgpu_type *t);
+
 /*
  * Whether both are types of one board, as their names tell: what stands before
  * the size is the same ("NVIDIA A40-24A" and "NVIDIA A40-2B").

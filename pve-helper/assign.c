@@ -16,6 +16,9 @@
 
 /* Longest wait for one GPU where another one could serve. */
 #define BUSY_GPU_MS	15000
+/* For a claim of another size to become a vGPU, or to go. */
+#define CLAIM_MS	5000
+#define CLAIM_STEP_MS	50
 /* For the removal of what was just made. */
 #define UNDO_MS		5000
 /* However short start-grace is: qemu-server reserves the VF itself soon after pre-start. */
@@ -25,6 +28,8 @@ struct job {
 	struct assignment *a;
 	struct runstate *s;
 	struct refusal_list refused;
+	struct candidate doubt;		/* type set: to be settled before the next plan */
+	int waited_ms;			/* for claims of another size */
 	bool collected;			/* leftovers of dead VMs were looked for */
 	bool alternatives;		/* the last plan had more than one candidate */
 	size_t adopted;			/* vGPUs that s had before: the first ones */
@@ -67,10 +72,30 @@ static char *pinned_holder(const struct inventory *inv, const struct want *w)
 			 *v->uuid ? ")" : "");
 }
 
+/* How to have several sizes on a GPU, where those are what keeps a type out. Freed by the caller. */
+static char *mode_hint(const struct plan *p)
+{
+	for (size_t i = 0; i < p->nouts; i++)
+		if (p->outs[i].size)
+			return xasprintf("; for several sizes on one GPU: `nvidia-smi vgpu -i %s -shm 1` "
+					 "once its SR-IOV is enabled, before its first vGPU",
+					 BDF_STR(&p->outs[i].gpu->addr));
+	return xstrdup("");
+}
+
+static bool made_nothing(const struct refusal_list *refused)
+{
+	for (size_t i = 0; i < refused->n; i++)
+		if (refused->r[i].nothing)
+			return true;
+	return false;
+}
+
 static int no_room(const struct inventory *inv, const struct want *w, const struct plan *p,
-		   struct err *e)
+		   const struct refusal_list *refused, struct err *e)
 {
 	AUTO_FREE char *reasons = plan_reasons(p, "  ");
+	AUTO_FREE char *mode = mode_hint(p);
 	const char *name = vgpu_type_name(w->choices[0]);
 
 	if (!p->nouts)
@@ -86,14 +111,17 @@ static int no_room(const struct inventory *inv, const struct want *w, const stru
 		     reasons);
 	else
 		fail(e, -ENOSPC, "%s: no GPU of this node has room:\n%s", name, reasons);
-	if (w->pinned && w->vmid)
+	if (made_nothing(refused))
+		err_hint(e, "the driver made nothing: dmesg and `journalctl -b -u nvidia-vgpu-mgr` may tell why; "
+			 "`pve-vgpu list` shows VFs under different drivers");
+	else if (w->pinned && w->vmid)
 		err_hint(e, "stop the VM that has it, or name another address in hostpci%u; `pve-vgpu list` shows "
-			 "what is taken", w->index);
+			 "what is taken%s", w->index, mode);
 	else if (w->vmid)
 		err_hint(e, "stop a VM or choose another type; `pve-vgpu types` shows what fits, "
-			 "`pve-vgpu plan %u` why", w->vmid);
+			 "`pve-vgpu plan %u` why%s", w->vmid, mode);
 	else
-		err_hint(e, "remove a vGPU or choose another type; `pve-vgpu types` shows what fits");
+		err_hint(e, "remove a vGPU or choose another type; `pve-vgpu types` shows what fits%s", mode);
 	return -ENOSPC;
 }
 
@@ -126,18 +154,27 @@ static int check_uuid(const struct job *j, const struct vgpu *v, struct err *e)
 	return -EEXIST;
 }
 
-/* Choose a place for one want and put it into s and the inventory, as a claim. */
+/*
+ * Choose a place for one want and put it into s and the inventory, as a claim.
+ * -EAGAIN: the best place is in doubt, which is to be settled without the lock.
+ */
 static int claim_one(struct job *j, const struct want *w, struct err *e)
 {
 	struct assignment *a = j->a;
 	AUTO_PLAN struct plan p = { 0 };
+	struct want asking = *w;
 	struct vgpu v;
 	int rc;
 
-	plan_want(a->inv, w, &j->refused, &p);
+	asking.ask = true;
+	plan_want(a->inv, &asking, &j->refused, &p);
 	if (!p.ncandidates)
-		return no_room(a->inv, w, &p, e);
+		return no_room(a->inv, w, &p, &j->refused, e);
 	j->alternatives = p.ncandidates > 1;
+	if (p.candidates[0].doubt) {
+		j->doubt = p.candidates[0];
+		return -EAGAIN;
+	}
 	plan_vgpu(&p.candidates[0], w, &v);
 	if (a->uuid && v.framework == FRAMEWORK_MDEV)
 		memcpy(v.uuid, a->uuid, UUID_TEXT_LEN);
@@ -263,6 +300,41 @@ static int begin(struct job *j, struct vgpu *v, struct err *e)
 	return rc;
 }
 
+static int write_params(const struct job *j, const struct vgpu *v, struct err *e)
+{
+	const char *params = want_of(j, v)->params;
+	int rc = params ? vgpu_write_params(&j->a->c->root, v, params, e) : 0;
+
+	if (rc < 0 && v->vmid)
+		fail_in(e, rc, "hostpci%u: params", v->index);
+	return rc;
+}
+
+/*
+ * What was there before may have come without them: made by somebody else, or
+ * by a start that ended between the two. What is open has what it has.
+ */
+static int write_adopted_params(const struct job *j, struct err *e)
+{
+	const struct ctx *c = j->a->c;
+
+	for (size_t i = 0; i < j->adopted; i++) {
+		const struct vgpu *v = &j->s->vgpus[i];
+		AUTO_LOCK struct lock lock = LOCK_NONE;
+		AUTO_ERR struct err why = { 0 };
+		int rc;
+
+		if (!want_of(j, v)->params || release_opener(c, v))
+			continue;
+		rc = lock_gpu(&c->root, &v->gpu, j->a->who, j->a->deadline, &lock, &why);
+		if (rc == 0)
+			rc = write_params(j, v, &why);
+		if (rc < 0 && !release_opener(c, v))
+			return err_move(e, &why, rc);
+	}
+	return 0;
+}
+
 static int create_locked(struct job *j, struct vgpu *v, const struct gpu *g,
 			 const struct vgpu_type *t, enum refused *reach, struct err *e)
 {
@@ -283,14 +355,27 @@ static int create_locked(struct job *j, struct vgpu *v, const struct gpu *g,
 		j->fatal = true;	/* it stays on record, and that is no place for another */
 	else
 		v->exists = rc == 0;
-	if (rc == 0 && j->a->params) {
-		rc = vgpu_write_params(r, v, j->a->params, e);
-		if (rc < 0) {
-			j->fatal = true;
-			v->exists = ops->remove(r, v, UNDO_MS, NULL) < 0;
-		}
+	if (rc < 0)
+		return rc;
+	rc = write_params(j, v, e);
+	if (rc < 0) {
+		/* No other place would take them either. */
+		j->fatal = true;
+		v->exists = ops->remove(r, v, UNDO_MS, NULL) < 0;
 	}
 	return rc;
+}
+
+/* How long to wait for one GPU: half of the time that is left, so that the others get their turn. */
+static int64_t gpu_deadline(const struct job *j)
+{
+	int64_t now = clock_ms(), until = j->a->deadline;
+
+	if (j->alternatives && until > now)
+		until = now + (until - now) / 2;
+	if (j->alternatives && until > now + BUSY_GPU_MS)
+		until = now + BUSY_GPU_MS;
+	return until;
 }
 
 /* Make one claimed vGPU. *reach is set where that fails for a reason of the place. */
@@ -299,28 +384,89 @@ static int create_one(struct job *j, struct vgpu *v, enum refused *reach, struct
 	struct assignment *a = j->a;
 	const struct gpu *g = inventory_gpu(a->inv, &v->gpu);
 	AUTO_LOCK struct lock lock = LOCK_NONE;
-	int64_t now = clock_ms(), until = a->deadline;
 	int rc;
 
-	/* Half of the time that is left, so that the others get their turn. */
-	if (j->alternatives && until > now)
-		until = now + (until - now) / 2;
-	if (j->alternatives && until > now + BUSY_GPU_MS)
-		until = now + BUSY_GPU_MS;
 	*reach = REFUSED_GPU;
-	rc = lock_gpu(&a->c->root, &v->gpu, a->who, until, &lock, e);
+	rc = lock_gpu(&a->c->root, &v->gpu, a->who, gpu_deadline(j), &lock, e);
 	return rc < 0 ? rc : create_locked(j, v, g, type_of(want_of(j, v), v), reach, e);
 }
 
+/* Whether the GPU takes the type beside another size: one question to the driver. */
+static void ask_mode(struct job *j, const struct candidate *c)
+{
+	struct assignment *a = j->a;
+	AUTO_LOCK struct lock lock = LOCK_NONE;
+	AUTO_ERR struct err why = { 0 };
+	enum refused reach = REFUSED_GPU;
+	int rc = lock_gpu(&a->c->root, &c->gpu->addr, a->who, gpu_deadline(j), &lock, &why);
+
+	if (rc == 0)
+		rc = framework_ops(c->gpu->framework)->room(&a->c->root, a->catalog, c->gpu, &c->parent,
+							    c->type, &reach, &why);
+	if (rc < 0 || (rc == 0 && reach == REFUSED_PARENT))
+		refusal_add(&j->refused, &c->gpu->addr, &c->parent, reach == REFUSED_GPU, c->type,
+			    why.msg ? why.msg : "the driver has no room for it");
+	else
+		size_answer_add(&j->refused, &c->gpu->addr, c->type, rc > 0);
+}
+
+/*
+ * Settle what stood in the way of a claim. A claim of another size is no answer
+ * yet, and asking before it is made would take the place from it.
+ */
+static void settle_doubt(struct job *j)
+{
+	struct candidate c = j->doubt;
+
+	j->doubt.type = NULL;
+	free(j->last);
+	j->last = xasprintf("%s on %s: other sizes are on the GPU", vgpu_type_name(c.type),
+			    BDF_STR(&c.parent));
+	if (c.doubt == DOUBT_MODE) {
+		ask_mode(j, &c);
+	} else if (j->waited_ms < CLAIM_MS) {
+		clock_sleep_ms(CLAIM_STEP_MS);
+		j->waited_ms += CLAIM_STEP_MS;
+	} else {
+		size_answer_add(&j->refused, &c.gpu->addr, c.type, false);
+	}
+}
+
+/*
+ * A parent took a create and made nothing: on a real host those bound to one
+ * driver did so and those bound to another worked, so the latter come first.
+ */
+static void shun_like(struct job *j, const struct vgpu *v)
+{
+	const struct gpu *g = inventory_gpu(j->a->inv, &v->gpu);
+	AUTO_FREE struct bdf *like = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < j->refused.nshunned; i++)
+		if (bdf_eq(&j->refused.shunned[i], &v->parent))
+			return;
+	refusal_shun(&j->refused, &v->parent);
+	if (v->framework == FRAMEWORK_MDEV)
+		mdev_parents_like(&j->a->c->root, g, &v->parent, &like, &n);
+	for (size_t i = 0; i < n; i++)
+		refusal_shun(&j->refused, &like[i]);
+}
+
 /* A place did not work: remember why, give the claim back, and plan again. */
-static void refuse(struct job *j, size_t i, enum refused reach, const char *why)
+static void refuse(struct job *j, size_t i, enum refused reach, int rc, const char *why)
 {
 	struct vgpu *v = &j->s->vgpus[i];
+	bool nothing = rc == -ENODATA, again = j->refused.nshunned;
 
 	refusal_add(&j->refused, &v->gpu, &v->parent, reach == REFUSED_GPU,
 		    type_of(want_of(j, v), v), why);
-	fprintf(stderr, "pve-vgpu: %s: %s on %s: %s; trying the next place\n", j->a->who,
-		v->name, v->parent_name, why);
+	j->refused.r[j->refused.n - 1].nothing = nothing;
+	if (nothing)
+		shun_like(j, v);
+	/* Of dozens of VFs that do the same, the first one is news. */
+	if (!nothing || !again)
+		fprintf(stderr, "pve-vgpu: %s: %s on %s: %s; trying the next place\n", j->a->who,
+			v->name, v->parent_name, why);
 	note_last(j, v, why);
 	release_reservation(j->a->c, v);
 	runstate_drop(j->s, i);
@@ -342,7 +488,7 @@ static int create_claimed(struct job *j, struct err *e)
 		if (rc < 0 && j->fatal)
 			return err_move(e, &why, rc);
 		if (rc < 0) {
-			refuse(j, i, reach, why.msg);
+			refuse(j, i, reach, rc, why.msg);
 			return -EAGAIN;
 		}
 	}
@@ -380,6 +526,8 @@ static int run(struct job *j, struct err *e)
 			rc = create_claimed(j, e);
 		if (rc != -EAGAIN)
 			return rc;
+		if (j->doubt.type)
+			settle_doubt(j);
 		if (clock_ms() >= j->a->deadline) {
 			fail(e, -ETIMEDOUT, "no place worked within %u s (lock-wait); the last one, %s",
 			     j->a->settings->lock_wait_s, j->last);
@@ -392,8 +540,10 @@ static int run(struct job *j, struct err *e)
 int assign(struct assignment *a, struct runstate *s, struct err *e)
 {
 	struct job j = { .a = a, .s = s, .adopted = s->nvgpus };
-	int rc = run(&j, e);
+	int rc = write_adopted_params(&j, e);
 
+	if (rc == 0)
+		rc = run(&j, e);
 	if (rc == 0) {
 		s->phase = RUN_CREATED;
 		rc = runstate_write(&a->c->root, s, e);

@@ -23,7 +23,6 @@ struct assignment {
 	const char *who;
 	int64_t deadline;		/* clock_ms(), for all waits together */
 	const char *uuid;		/* for a standalone mdev; NULL: qemu-server's pattern */
-	const char *params;		/* for vgpu_params, or NULL */
 };
 
 /* For how long a vendor VF is reserved with PVE until QEMU runs. */

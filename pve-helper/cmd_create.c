@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-#include <ctype.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <uuid.h>
 
 #include "assign.h"
+#include "boards.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "commands.h"
+#include "explain.h"
+#include "intent.h"
 #include "json_util.h"
 #include "options.h"
+#include "params.h"
 #include "parse.h"
+#include "plan_asked.h"
 #include "quote.h"
 #include "scan.h"
 #include "settings_file.h"
@@ -20,6 +25,7 @@
 
 struct create_options {
 	const char *uuid, *gpu, *params;
+	const char *board;	/* what --gpu names, where that is no address; gpu is NULL then */
 };
 
 static void set_option(void *arg, int val, const char *value)
@@ -34,46 +40,18 @@ static void set_option(void *arg, int val, const char *value)
 		o->params = value;
 }
 
-/*
- * name=value, …: what NVIDIA's plugins take. The names are the driver's to know,
- * the form is checked so that a slip of the pen does not reach it.
- */
-static bool are_params(const char *s)
-{
-	for (;;) {
-		size_t name = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-
-		if (!name || s[name] != '=')
-			return false;
-		s += name + 1;
-
-		size_t value = strcspn(s, ",");
-
-		if (!value)
-			return false;
-		for (size_t i = 0; i < value; i++)
-			if (!isgraph((unsigned char)s[i]) || s[i] == '=')
-				return false;
-		s += value;
-		if (!*s)
-			return true;
-		s++;
-	}
-}
-
 static int check_options(const struct create_options *o, char uuid[static UUID_TEXT_LEN],
-			 struct bdf *gpu, struct err *e)
+			 struct bdf *gpu, char **params, struct err *e)
 {
 	uuid_t raw;
 
 	if (o->uuid && (!is_uuid(o->uuid) || uuid_parse(o->uuid, raw) < 0))
 		return fail(e, RC_USAGE, "--uuid %s is no UUID", QUOTED(o->uuid));
-	if (o->gpu && bdf_parse(o->gpu, gpu) < 0)
-		return fail(e, RC_USAGE, "--gpu %s is no PCI address such as 0000:3b:00.0",
-			    QUOTED(o->gpu));
-	if (o->params && !are_params(o->params))
-		return fail(e, RC_USAGE, "--params %s is not of the form name=value,name=value",
-			    QUOTED(o->params));
+	if (o->gpu && bdf_parse(o->gpu, gpu) < 0 && !board_is_name(o->gpu))
+		return fail(e, RC_USAGE, "--gpu %s is no PCI address such as 0000:3b:00.0, and no board such "
+			    "as A40", QUOTED(o->gpu));
+	if (o->params && params_parse(o->params, params) < 0)
+		return fail(e, RC_USAGE, "--params %s is not of the form " PARAMS_FORM, QUOTED(o->params));
 	if (!o->uuid)
 		uuid_generate(raw);
 	uuid_unparse_lower(raw, uuid);
@@ -102,14 +80,13 @@ static void print_made(const struct ctx *c, const struct vgpu *v)
 	fputs(text, stdout);
 }
 
-static int would_create(const struct ctx *c, const struct inventory *inv,
+static int would_create(const struct ctx *c, struct catalog *catalog, const struct inventory *inv,
 			const struct want *w, const char *uuid, struct err *e)
 {
-	static const struct refusal_list none = { 0 };
 	AUTO_PLAN struct plan p = { 0 };
 	struct vgpu v;
 
-	plan_want(inv, w, &none, &p);
+	plan_asked(&c->root, catalog, inv, w, &p);
 	if (!p.ncandidates) {
 		AUTO_FREE char *reasons = plan_reasons(&p, "  ");
 
@@ -186,6 +163,8 @@ struct node {
 	struct settings settings;
 	struct catalog catalog;
 	struct inventory inv;
+	struct bdf *gpus;	/* of the board that --gpu names */
+	size_t ngpus;
 	const char *who;	/* NULL: only looking, no lock is taken */
 	int64_t deadline;
 };
@@ -195,6 +174,20 @@ static void node_free(struct node *n)
 	inventory_free(&n->inv);
 	catalog_free(&n->catalog);
 	settings_free(&n->settings);
+	free(n->gpus);
+}
+
+static int find_board(const struct ctx *c, const char *board, struct node *n, struct err *e)
+{
+	AUTO_STRLIST struct strlist boards = { 0 }, unknown = { 0 };
+
+	strlist_add(&boards, board);
+	intent_boards(c, &boards, &n->catalog, &n->inv, n->who, n->deadline, &n->gpus, &n->ngpus, &unknown);
+	if (n->ngpus)
+		return 0;
+	fail(e, -ENODEV, "--gpu %s", unknown.s[0]);
+	err_hint(e, "a board is the name of its types without the size: `pve-vgpu types`");
+	return -ENODEV;
 }
 
 /* See what there is and what is taken, and find the type that is meant. */
@@ -215,10 +208,25 @@ static int look(const struct ctx *c, const char *asked, const struct create_opti
 	if (rc == 0)
 		rc = scan_resolve(&c->root, &n->catalog, &n->inv, asked, n->who, n->deadline, type, e);
 	inventory_assume_offers(&n->inv);
+	if (rc == 0 && o->board)
+		rc = find_board(c, o->board, n, e);
 	return rc < 0 ? rc : scan_taken(&c->root, &n->catalog, 0, &n->inv, e);
 }
 
-static int create(struct ctx *c, const char *asked, const struct create_options *o,
+/* A refusal, with the GPUs that could serve and do not. w: NULL where no type was found. */
+static int explain(const struct ctx *c, struct node *n, char *asked, const struct want *w,
+		   const struct create_options *o, const struct bdf *gpu, int rc, struct err *e)
+{
+	const struct strlist names = { .s = &asked, .n = 1 };
+	struct explain x = {
+		.catalog = &n->catalog, .inv = &n->inv, .wants = w, .nwants = w ? 1 : 0,
+		.asked = &names, .gpu = o->gpu ? gpu : NULL, .by_board = o->board,
+	};
+
+	return explain_refusal(c, &x, rc, e);
+}
+
+static int create(struct ctx *c, char *asked, const struct create_options *o,
 		  const char *uuid, const struct bdf *gpu, struct err *e)
 {
 	AUTO_FREE char *who = xasprintf("create %s", QUOTED(asked));
@@ -227,20 +235,28 @@ static int create(struct ctx *c, const char *asked, const struct create_options 
 	const struct vgpu_type *type = NULL;
 	struct want w = {
 		.choices = &type, .nchoices = 1, .gpus = gpu, .ngpus = o->gpu ? 1 : 0,
+		.params = o->params,
 	};
 	struct assignment a = {
 		.c = c, .settings = &n.settings, .catalog = &n.catalog, .inv = &n.inv, .wants = &w,
-		.nwants = 1, .who = who, .uuid = uuid, .params = o->params,
+		.nwants = 1, .who = who, .uuid = uuid,
 	};
 	int rc = look(c, asked, o, gpu, &n, &type, e);
 
 	if (rc == 0)
 		rc = check_uuid(&n.inv, o, type, uuid, e);
-	if (c->dry_run)
-		return rc < 0 ? rc : would_create(c, &n.inv, &w, uuid, e);
+	if (o->board) {
+		w.gpus = n.gpus;
+		w.ngpus = n.ngpus;
+	}
 	a.deadline = n.deadline;
 	if (rc == 0)
-		rc = assign(&a, &state, e);
+		rc = c->dry_run ? would_create(c, &n.catalog, &n.inv, &w, uuid, e) :
+			assign(&a, &state, e);
+	if (rc < 0)
+		explain(c, &n, asked, type ? &w : NULL, o, gpu, rc, e);
+	if (c->dry_run)
+		return rc;
 	catalog_save(&n.catalog, &c->root, NULL);
 	if (rc == 0)
 		print_made(c, &state.vgpus[0]);
@@ -260,13 +276,19 @@ int cmd_create(struct ctx *c, int argc, char *argv[], struct err *e)
 		.longopts = longopts, .json = true, .dry_run = true, .set = set_option, .arg = &o,
 	};
 	char uuid[UUID_TEXT_LEN];
+	AUTO_FREE char *params = NULL;
 	struct bdf gpu = { 0 };
 	int rc = options_count(options_read(c, argc, argv, &set, e), 1, 1, "<type>", e);
 
 	if (rc == 0)
-		rc = check_options(&o, uuid, &gpu, e);
+		rc = check_options(&o, uuid, &gpu, &params, e);
 	if (rc < 0)
 		return rc;
+	o.params = params;
+	if (o.gpu && bdf_parse(o.gpu, &gpu) < 0) {
+		o.board = o.gpu;
+		o.gpu = NULL;
+	}
 	rc = create(c, argv[0], &o, uuid, &gpu, e);
 	return rc < 0 ? fail_in(e, rc, "create %s", QUOTED(argv[0])) : 0;
 }

@@ -5,14 +5,31 @@
 
 #include "cleanup.h"
 #include "commands.h"
+#include "framework.h"
+#include "health.h"
 #include "json_util.h"
+#include "mig.h"
 #include "options.h"
 #include "room.h"
 #include "scan.h"
 #include "term.h"
 #include "xalloc.h"
 
-static struct json_object *offer_json(const struct gpu *g, const struct offer *o)
+/* true, false, or null where the mode is not known. */
+static void add_mig(struct json_object *row, const struct mig *m)
+{
+	if (m->mode == MIG_UNKNOWN)
+		json_add_str(row, "mig", NULL);
+	else
+		json_add_flag(row, "mig", m->mode == MIG_ON);
+	if (m->instances < 0)
+		json_add_str(row, "gpu_instances", NULL);
+	else
+		json_add_num(row, "gpu_instances", (uint64_t)m->instances);
+}
+
+static struct json_object *offer_json(const struct gpu *g, const struct offer *o,
+				      const struct mig *m)
 {
 	const struct vgpu_type *t = o->type;
 	struct json_object *row = json_object_new_object();
@@ -32,16 +49,18 @@ static struct json_object *offer_json(const struct gpu *g, const struct offer *o
 		json_add_num(row, "available", o->available);
 	else
 		json_add_str(row, "available", NULL);
+	add_mig(row, m);
 	return row;
 }
 
-static void print_json(const struct inventory *inv)
+static void print_json(const struct inventory *inv, const struct mig *migs)
 {
 	AUTO_JSON struct json_object *all = json_object_new_array();
 
 	for (size_t i = 0; i < inv->ngpus; i++)
 		for (size_t k = 0; k < inv->gpus[i].noffers; k++)
-			json_object_array_add(all, offer_json(&inv->gpus[i], &inv->gpus[i].offers[k]));
+			json_object_array_add(all, offer_json(&inv->gpus[i], &inv->gpus[i].offers[k],
+								  &migs[i]));
 
 	AUTO_FREE char *text = json_print(all);
 
@@ -84,11 +103,50 @@ static int by_size(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
+static void remark_mig(const struct gpu *g, const struct mig *m)
+{
+	const char *at = BDF_STR(&g->addr);
+
+	if (!mig_board(g) || m->mode == MIG_UNKNOWN)
+		return;
+	if (m->mode == MIG_OFF)
+		fprintf(stderr, "pve-vgpu: GPU %s: MIG mode is off: its MIG-backed types have no room\n", at);
+	else if (!m->instances)
+		fprintf(stderr, "pve-vgpu: GPU %s: MIG mode is on and there is no GPU instance: none of its "
+			"types has room\nhint: nvidia-smi mig -i %s -cgi <profile> -C (nvidia-smi mig -i %s -lgip "
+			"lists the profiles)\n", at, at, at);
+	else if (m->instances > 0)
+		fprintf(stderr, "pve-vgpu: GPU %s: MIG mode is on, %d GPU instance%s: its time-sliced types have no room\n",
+			at, m->instances, m->instances == 1 ? "" : "s");
+	else
+		fprintf(stderr, "pve-vgpu: GPU %s: MIG mode is on: its time-sliced types have no room\n", at);
+}
+
+/* What keeps GPUs from serving, one remark each. */
+static void print_remarks(const struct ctx *c, struct catalog *catalog, struct inventory *inv,
+			  const struct mig *migs)
+{
+	AUTO_HEALTH struct health h = { 0 };
+
+	health_check(&c->root, catalog, inv, true, &h);
+	for (size_t i = 0; i < h.n; i++) {
+		const struct sick_gpu *s = &h.sick[i];
+		AUTO_FREE char *cure = health_cure(s->what, &s->addr);
+
+		fprintf(stderr, "pve-vgpu: GPU %s: %s\nhint: %s\n", BDF_STR(&s->addr),
+			health_cause(s->what), cure);
+	}
+	for (size_t i = 0; i < inv->ngpus; i++)
+		if (!health_of(&h, &inv->gpus[i].addr))
+			remark_mig(&inv->gpus[i], &migs[i]);
+}
+
 int cmd_types(struct ctx *c, int argc, char *argv[], struct err *e)
 {
 	static const struct option_set set = { .json = true };
 	AUTO_CATALOG struct catalog catalog = { 0 };
 	AUTO_INVENTORY struct inventory inv = { 0 };
+	AUTO_FREE struct mig *migs = NULL;
 	int rc = options_count(options_read(c, argc, argv, &set, e), 0, 0, "", e);
 
 	if (rc < 0)
@@ -97,20 +155,24 @@ int cmd_types(struct ctx *c, int argc, char *argv[], struct err *e)
 	rc = scan_gpus(&c->root, &catalog, &inv, e);
 	if (rc == 0)
 		rc = scan_all(&c->root, &catalog, &inv, e);
+	mdev_check_drivers(&c->root, &inv);
 	if (rc < 0)
 		return fail_in(e, rc, "types");
+	migs = xcalloc(inv.ngpus, sizeof(*migs));
 	for (size_t i = 0; i < inv.ngpus; i++) {
 		room_ask(&c->root, &catalog, &inv, &inv.gpus[i]);
 		if (inv.gpus[i].noffers)
 			qsort(inv.gpus[i].offers, inv.gpus[i].noffers, sizeof(struct offer), by_size);
+		mig_look(&c->root, &inv, &inv.gpus[i], &migs[i]);
 	}
 	catalog_save(&catalog, &c->root, NULL);
 	if (c->json)
-		print_json(&inv);
+		print_json(&inv, migs);
 	else
 		print_text(&inv);
 	for (size_t i = 0; i < inv.problems.n; i++)
 		fprintf(stderr, "pve-vgpu: %s\n", inv.problems.s[i]);
+	print_remarks(c, &catalog, &inv, migs);
 	if (!inv.ngpus) {
 		fputs("pve-vgpu: no GPU of this node offers vGPUs\n"
 		      "hint: is NVIDIA's vGPU host driver loaded (lsmod | grep nvidia_vgpu_vfio), are the VFs "

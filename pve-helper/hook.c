@@ -15,6 +15,7 @@
 #include "assign.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "explain.h"
 #include "framework.h"
 #include "intent.h"
 #include "lock.h"
@@ -203,7 +204,9 @@ static int adopt_reserved_vf(struct start *s, const struct want *w, struct err *
 		for (size_t k = 0; k < s->old.nvgpus; k++)
 			taken |= bdf_eq(&s->old.vgpus[k].parent, &l.r[i].dev);
 		for (size_t k = 0; k < w->nchoices && !taken; k++) {
-			struct candidate c = { w->choices[k], g, l.r[i].dev, 1 };
+			struct candidate c = {
+				.type = w->choices[k], .gpu = g, .parent = l.r[i].dev, .room = 1,
+			};
 			struct vgpu v;
 
 			plan_vgpu(&c, w, &v);
@@ -384,6 +387,21 @@ static void warn(const struct start *s)
 	}
 }
 
+/* A refusal, with the GPUs that could serve and do not. */
+static int explain(struct start *s, int rc, struct err *e)
+{
+	AUTO_STRLIST struct strlist asked = { 0 };
+	struct explain x = {
+		.catalog = &s->catalog, .inv = &s->inv, .wants = s->wants.w, .nwants = s->wants.n,
+		.asked = &asked, .vmid = s->p->vmid, .by_board = s->vs->boards.n,
+	};
+
+	for (size_t i = 0; i < s->vs->n_intents; i++)
+		for (size_t k = 0; k < s->vs->intents[i].choices.n; k++)
+			strlist_add(&asked, s->vs->intents[i].choices.s[k]);
+	return explain_refusal(s->p->c, &x, rc, e);
+}
+
 static int start_vm(struct start *s, struct err *e)
 {
 	struct phase *p = s->p;
@@ -401,7 +419,7 @@ static int start_vm(struct start *s, struct err *e)
 	/* Now and not at the end: those who start beside us find the GPUs full soon. */
 	catalog_save(&s->catalog, &p->c->root, NULL);
 	if (rc < 0)
-		return rc;
+		return explain(s, rc, e);
 	for (size_t i = 0; i < s->wants.notes.n; i++)
 		say(p, s->wants.notes.s[i]);
 	s->now.vmid = p->vmid;
@@ -414,6 +432,8 @@ static int start_vm(struct start *s, struct err *e)
 		rc = forget_gone(s, e);
 	if (rc == 0)
 		rc = assign_wanted(s, e);
+	if (rc == -ENOSPC)
+		explain(s, rc, e);
 	catalog_save(&s->catalog, &p->c->root, NULL);
 	if (rc == 0)
 		report(s);

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boards.h"
 #include "cleanup.h"
 #include "framework.h"
+#include "numa.h"
 #include "quote.h"
 #include "scan.h"
 #include "xalloc.h"
@@ -17,6 +19,7 @@ void want_list_free(struct want_list *l)
 		free(l->w[i].choices);
 	free(take_ptr(l->w));
 	free(take_ptr(l->attach));
+	free(take_ptr(l->gpus));
 	strlist_free(&l->notes);
 	l->n = 0;
 }
@@ -141,8 +144,8 @@ static int read_intent(const struct reader *rd, const struct vm_intent *in, stru
 {
 	enum attach how = attach_kind(rd->conf, rd->vs->vmid, in->index);
 	struct want w = {
-		.vmid = rd->vs->vmid, .index = in->index, .gpus = rd->vs->gpus,
-		.ngpus = rd->vs->n_gpus, .placement = rd->vs->placement,
+		.vmid = rd->vs->vmid, .index = in->index, .placement = rd->vs->placement,
+		.params = rd->vs->params,
 	};
 	int rc;
 
@@ -155,8 +158,9 @@ static int read_intent(const struct reader *rd, const struct vm_intent *in, stru
 	}
 	if (how == ATTACH_MAPPING) {
 		strlist_take(&rd->out->notes, xasprintf(
-			"hostpci%u: left to qemu-server, which picks the device from mapping %s",
-			in->index, QUOTED(rd->conf->hostpci[in->index].mapping)));
+			"hostpci%u: left to qemu-server, which picks the device from mapping %s%s",
+			in->index, QUOTED(rd->conf->hostpci[in->index].mapping),
+			rd->vs->params ? " and writes no params" : ""));
 		return 0;
 	}
 	rc = resolve_choices(rd, in, &w, e);
@@ -167,6 +171,91 @@ static int read_intent(const struct reader *rd, const struct vm_intent *in, stru
 	else
 		add_want(rd->out, &w, how);
 	return rc;
+}
+
+static bool has_board(const struct inventory *inv, const char *board)
+{
+	for (size_t i = 0; i < inv->ngpus; i++)
+		if (gpu_is_board(&inv->gpus[i], board))
+			return true;
+	return false;
+}
+
+void intent_boards(const struct ctx *c, const struct strlist *boards, struct catalog *catalog,
+		   struct inventory *inv, const char *who, int64_t deadline,
+		   struct bdf **gpus, size_t *n, struct strlist *notes)
+{
+	for (size_t i = 0; i < boards->n; i++) {
+		const char *board = boards->s[i];
+
+		/* It may be that of a GPU that has told nothing yet. */
+		if (!has_board(inv, board))
+			scan_learn(&c->root, catalog, inv, who, deadline);
+		if (!has_board(inv, board)) {
+			AUTO_FREE char *known = boards_list(inv);
+
+			strlist_take(notes, xasprintf("%s is no board of this node; its boards: %s",
+						      QUOTED(board), *known ? known : "none"));
+			continue;
+		}
+		for (size_t k = 0; k < inv->ngpus; k++)
+			if (gpu_is_board(&inv->gpus[k], board)) {
+				struct bdf *slot = GROW(*gpus, *n);
+
+				*slot = inv->gpus[k].addr;
+			}
+	}
+}
+
+/* What 'gpu =' stands for on this node, for all that is wanted. */
+static int use_gpus(const struct reader *rd, struct err *e)
+{
+	struct want_list *l = rd->out;
+	AUTO_STRLIST struct strlist unknown = { 0 };
+
+	for (size_t i = 0; i < rd->vs->n_gpus; i++) {
+		struct bdf *slot = GROW(l->gpus, l->ngpus);
+
+		*slot = rd->vs->gpus[i];
+	}
+	intent_boards(rd->c, &rd->vs->boards, rd->catalog, rd->inv, rd->who, rd->deadline,
+		      &l->gpus, &l->ngpus, &unknown);
+	if (unknown.n && !l->ngpus) {
+		fail(e, -ENODEV, "'gpu': %s", unknown.s[0]);
+		err_hint(e, "a board is the name of its types without the size (`pve-vgpu types`); the line is in "
+			 "/etc/pve/pve-vgpu.conf, in [vm %u] or [defaults]", rd->vs->vmid);
+		return -ENODEV;
+	}
+	for (size_t i = 0; i < unknown.n; i++)
+		strlist_take(&l->notes, xasprintf("'gpu': %s", unknown.s[i]));
+	for (size_t i = 0; i < l->n; i++) {
+		l->w[i].gpus = l->gpus;
+		l->w[i].ngpus = l->ngpus;
+	}
+	return 0;
+}
+
+/* Whether a choice could go to this GPU, as far as its types and 'gpu =' tell. */
+static bool concerns(const struct want_list *l, const struct gpu *g)
+{
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = 0; k < l->w[i].nchoices; k++)
+			if (!l->w[i].pinned && want_may_use(&l->w[i], &g->addr) &&
+			    gpu_offer(g, l->w[i].choices[k]))
+				return true;
+	return false;
+}
+
+/* Where the VM is pinned to CPUs and there are GPUs to choose from. */
+static void measure(const struct reader *rd)
+{
+	AUTO_FREE bool *which = xcalloc(rd->inv->ngpus, sizeof(*which));
+	size_t n = 0;
+
+	for (size_t i = 0; i < rd->inv->ngpus && rd->conf->affinity; i++)
+		n += which[i] = concerns(rd->out, &rd->inv->gpus[i]);
+	if (n > 1)
+		numa_measure(&rd->c->root, rd->conf->affinity, rd->inv, which);
 }
 
 int intent_wants(const struct ctx *c, const struct vm_settings *vs, const struct vmconf *conf,
@@ -185,7 +274,14 @@ int intent_wants(const struct ctx *c, const struct vm_settings *vs, const struct
 		}
 	}
 	inventory_assume_offers(inv);
-	return 0;
+
+	int rc = out->n ? use_gpus(&rd, e) : 0;
+
+	if (rc < 0)
+		want_list_free(out);
+	else
+		measure(&rd);
+	return rc;
 }
 
 struct carried {

@@ -17,6 +17,8 @@ struct want_list {
 	struct want *w;
 	enum attach *attach;		/* one for each want */
 	size_t n;
+	struct bdf *gpus;		/* what 'gpu =' stands for here */
+	size_t ngpus;
 	struct strlist notes;		/* what the admin should know, finished lines */
 };
 
@@ -29,6 +31,14 @@ struct want_list {
 int intent_wants(const struct ctx *c, const struct vm_settings *vs, const struct vmconf *conf,
 		 struct catalog *catalog, struct inventory *inv, const char *who,
 		 int64_t deadline, struct want_list *out, struct err *e);
+
+/*
+ * Append the GPUs of these boards to *gpus, which the caller frees. A board
+ * that this node does not have goes into notes, a line each.
+ */
+void intent_boards(const struct ctx *c, const struct strlist *boards, struct catalog *catalog,
+		   struct inventory *inv, const char *who, int64_t deadline,
+		   struct bdf **gpus, size_t *n, struct strlist *notes);
 
 void want_list_free(struct want_list *l);
 #define AUTO_WANTS __attribute__((cleanup(want_list_free)))

@@ -29,8 +29,8 @@ static const struct command {
 } commands[] = {
 	{ "types", "[--json]", "vGPU types of this node, and how many more of each fit", cmd_types },
 	{ "list", "[--json]", "vGPUs that exist: GPU, parent, type, VM", cmd_list },
-	{ "plan", "<vmid> [--json]", "where a start of the VM would put its vGPUs, and why not elsewhere",
-	  cmd_plan },
+	{ "plan", "<vmid>|--fit [--json]", "where a start of the VM would put its vGPUs, and why not "
+	  "elsewhere; --fit: how many more VMs could start with each type, and why no more", cmd_plan },
 	{ "create", "<type> [--uuid U] [--gpu B] [--params P] [--dry-run] [--json]",
 	  "make a vGPU for no VM; kept until it is removed", cmd_create },
 	{ "remove", "<uuid|address> [--dry-run]", "remove a vGPU that pve-vgpu has made", cmd_remove },

@@ -8,9 +8,11 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "explain.h"
 #include "framework.h"
 #include "intent.h"
 #include "json_util.h"
+#include "plan_asked.h"
 #include "runstate.h"
 #include "scan.h"
 #include "settings_file.h"
@@ -128,7 +130,6 @@ static void show_existing(struct view *v, const struct want *w, const struct vgp
 
 static void view_want(struct view *v, const struct want *w)
 {
-	static const struct refusal_list none = { 0 };
 	const struct vgpu *there = has_already(v, w);
 	AUTO_PLAN struct plan p = { 0 };
 
@@ -136,7 +137,7 @@ static void view_want(struct view *v, const struct want *w)
 		show_existing(v, w, there);
 		return;
 	}
-	plan_want(&v->inv, w, &none, &p);
+	plan_asked(&v->c->root, &v->catalog, &v->inv, w, &p);
 	if (v->out)
 		json_plan(v, w, &p);
 	else
@@ -212,6 +213,21 @@ static int read_vm(struct view *v, const struct vm_settings **vs, struct err *e)
 	return -ENOENT;
 }
 
+/* A refusal, with the GPUs that could serve and do not. */
+static int explain(struct view *v, const struct vm_settings *vs, int rc, struct err *e)
+{
+	AUTO_STRLIST struct strlist asked = { 0 };
+	struct explain x = {
+		.catalog = &v->catalog, .inv = &v->inv, .wants = v->wants.w, .nwants = v->wants.n,
+		.asked = &asked, .vmid = v->vmid, .by_board = vs && vs->boards.n,
+	};
+
+	for (size_t i = 0; vs && i < vs->n_intents; i++)
+		for (size_t k = 0; k < vs->intents[i].choices.n; k++)
+			strlist_add(&asked, vs->intents[i].choices.s[k]);
+	return explain_refusal(v->c, &x, rc, e);
+}
+
 int plan_view(const struct ctx *c, unsigned int vmid, struct err *e)
 {
 	__attribute__((cleanup(view_free))) struct view v = { .c = c, .vmid = vmid };
@@ -220,8 +236,10 @@ int plan_view(const struct ctx *c, unsigned int vmid, struct err *e)
 
 	if (rc == 0 && v.conf.template)
 		fprintf(stderr, "pve-vgpu: vm %u: is a template: nothing is made for it\n", vmid);
-	else if (rc == 0)
+	else if (rc == 0) {
 		rc = gather(&v, vs, e);
+		explain(&v, vs, rc, e);
+	}
 	if (rc < 0)
 		return fail_in(e, rc, "vm %u: plan", vmid);
 	for (size_t i = 0; i < v.wants.notes.n; i++)
@@ -239,7 +257,7 @@ int plan_view(const struct ctx *c, unsigned int vmid, struct err *e)
 		fail(e, -ENOSPC, "vm %u: plan: no place for %zu of its %zu vGPUs", vmid, v.unserved,
 		     v.wants.n);
 		err_hint(e, "stop a VM or choose another type; `pve-vgpu types` shows what fits");
-		return -ENOSPC;
+		return explain(&v, vs, -ENOSPC, e);
 	}
 	return 0;
 }

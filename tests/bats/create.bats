@@ -211,8 +211,8 @@ T=devices/*/mdev_supported_types
 
 @test "create --gpu: what is no address is wrong usage, what is no GPU a failure" {
 	a40
-	run -2 pve_vgpu create A40-24A --gpu e8
-	assert_output "--gpu 'e8' is no PCI address such as 0000:3b:00.0"
+	run -2 pve_vgpu create A40-24A --gpu e8:00
+	assert_output "--gpu 'e8:00' is no PCI address such as 0000:3b:00.0"
 	run -1 pve_vgpu create A40-24A --gpu 0000:01:00.0
 	assert_output "--gpu '0000:01:00.0' is no GPU with vGPUs"
 	assert_output 'hint: `pve-vgpu types` shows the GPUs of this node'

@@ -56,15 +56,15 @@ completed() {
 @test "every key of the settings is in README and in the man page" {
 	local key
 
-	for key in gpu placement cleanup-wait start-grace lock-wait 'hostpci<N>'; do
+	for key in gpu placement params cleanup-wait start-grace lock-wait 'hostpci<N>'; do
 		grep -qF "\`$key\`" README.md || { echo "README: $key"; return 1; }
 		sed 's/\\-/-/g' man/pve-vgpu.8 | grep -qF "$key" || { echo "man page: $key"; return 1; }
 	done
 	# and the program knows each of them
 	node a40x8-mdev
 	vm 100
-	settings '[defaults]' 'gpu = 0000:67:00.0' 'placement = spread' 'cleanup-wait = 1' 'start-grace = 1' \
-		'lock-wait = 1' '[vm 100]' 'hostpci0 = A40-24A'
+	settings '[defaults]' 'gpu = 0000:67:00.0, A40' 'placement = spread' 'cleanup-wait = 1' 'start-grace = 1' \
+		'lock-wait = 1' '[vm 100]' 'hostpci0 = A40-24A' 'params = frame_rate_limiter=0'
 	run pve_vgpu plan 100
 	assert_success
 	assert_output 0000:67:00.4

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <json-c/json.h>
+#include <strings.h>
 
 #include "cleanup.h"
 #include "names.h"
@@ -308,6 +309,16 @@ struct tally {
 	unsigned int same, ambiguous;
 };
 
+/* Another type of the same friendly name, which alone may make a spelling ambiguous. */
+static bool has_twin(const struct table *t, const struct vgpu_type *row)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (strcmp(t->row[i]->key, row->key) &&
+		    !strcasecmp(vgpu_type_name(t->row[i]), vgpu_type_name(row)))
+			return true;
+	return false;
+}
+
 static void check_spelling(const struct table *t, const struct vgpu_type *row,
 			   const char *spelling, struct tally *tally)
 {
@@ -319,6 +330,7 @@ static void check_spelling(const struct table *t, const struct vgpu_type *row,
 
 		if (rc == -ENOTUNIQ) {
 			CHECK_HAS(e.msg, row->key);
+			CHECK(has_twin(t, row));
 			tally->ambiguous++;
 			continue;
 		}
@@ -344,20 +356,30 @@ static void check_row(const struct table *t, const struct vgpu_type *row, struct
 		check_spelling(t, row, vgpu_type_id(row), tally);
 		return;
 	}
+
+	unsigned int ambiguous = tally->ambiguous;
+
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
 		AUTO_FREE char *id = xasprintf("%s%u", drivers[i], row->number);
 
 		check_spelling(t, row, id, tally);
 	}
+	CHECK_NUM(tally->ambiguous, ambiguous);
 }
 
-/* Ids are numbers, or the names of directories. */
+/* Ids are numbers of NVIDIA's, Intel's ids, or whole names of directories. */
+static const char *driver_of(const char *id)
+{
+	if (!id[strspn(id, "0123456789")])
+		return "nvidia-";
+	return strncmp(id, "GVTg", 4) ? "" : "i915-";
+}
+
 static void add_json(struct table *t, struct json_object *row)
 {
 	const char *id = json_object_get_string(json_object_object_get(row, "id"));
 	const char *name = json_object_get_string(json_object_object_get(row, "name"));
-	bool bare = id && !id[strspn(id, "0123456789")];
-	AUTO_FREE char *dir = xasprintf("%s%s", bare ? "nvidia-" : "", id ? id : "");
+	AUTO_FREE char *dir = xasprintf("%s%s", id ? driver_of(id) : "", id ? id : "");
 
 	CHECK(id && name);
 	if (id && name)

@@ -97,6 +97,21 @@ static void test_order(void)
 		w.placement = PLACEMENT_PACK;
 		CHECK_ORDER(&inv, &w, NULL, "P40-8Q@17:00.0 P40-8Q@65:00.4 A40-8Q@65:00.4");
 	}
+	TEST("plan: distance breaks ties of placement, and the address those of distance") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		struct want w = { .choices = &a8, .nchoices = 1 };
+
+		three_a40(&inv);
+		inv.gpus[0].distance = 21;
+		inv.gpus[1].distance = inv.gpus[2].distance = 10;
+		CHECK_ORDER(&inv, &w, NULL, "65:00.4 e8:00.4 17:00.4");
+		w.placement = PLACEMENT_PACK;
+		CHECK_ORDER(&inv, &w, NULL, "65:00.4 e8:00.4 17:00.4");
+		vgpu_make(&inv, "17:00.0", "17:00.4", a8, 0);
+		CHECK_ORDER(&inv, &w, NULL, "17:00.5 65:00.4 e8:00.4");
+		w.placement = PLACEMENT_SPREAD;
+		CHECK_ORDER(&inv, &w, NULL, "65:00.4 e8:00.4 17:00.5");
+	}
 	TEST("plan: every place for the first choice comes before any for the second") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		const struct vgpu_type *choices[] = { l8, a8 };
@@ -209,6 +224,88 @@ static void test_rules(void)
 	}
 }
 
+static void test_sizes(void)
+{
+	struct bdf gpu = addr_of("17:00.0");
+
+	TEST("plan: a GPU with another size is a candidate for those who can ask, behind the certain ones") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		AUTO_REFUSALS struct refusal_list told = { 0 };
+		struct want w = { .choices = &a8, .nchoices = 1, .ask = true };
+
+		three_a40(&inv);
+		vgpu_make(&inv, "17:00.0", "17:00.4", a24, 0);
+		CHECK_ORDER(&inv, &w, NULL, "65:00.4 e8:00.4 17:00.5");
+		size_answer_add(&told, &gpu, a8, false);
+		CHECK_ORDER(&inv, &w, &told, "65:00.4 e8:00.4");
+		told.sizes[0].yes = true;
+		w.ask = false;
+		CHECK_ORDER(&inv, &w, &told, "65:00.4 e8:00.4 17:00.5");
+		CHECK_ORDER(&inv, &w, NULL, "65:00.4 e8:00.4");
+		CHECK_REASON(&inv, &w, "are of equal size (unless it is in mixed-size mode)");
+		w.choices = &a48;
+		CHECK_REASON(&inv, &w, "and A40-48Q has 49152 MiB: the vGPUs on one GPU are of equal size");
+	}
+	TEST("plan: doubt of the mode, doubt for a claim alone, and none where two sizes are there") {
+		static const struct refusal_list none = { 0 };
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		AUTO_PLAN struct plan first = { 0 }, second = { 0 }, own = { 0 }, third = { 0 };
+		struct want w = { .vmid = 101, .choices = &a8, .nchoices = 1, .ask = true };
+
+		gpu_make(&inv, "17:00.0", 8, a40, 3);
+		vgpu_make(&inv, "17:00.0", "17:00.4", a24, 100);
+		plan_want(&inv, &w, &none, &first);
+		CHECK_NUM(first.candidates[0].doubt, DOUBT_MODE);
+		CHECK_NUM(first.candidates[0].room, 3);
+		inv.vgpus[0].exists = false;
+		plan_want(&inv, &w, &none, &second);
+		CHECK_NUM(second.candidates[0].doubt, DOUBT_CLAIM);
+		inv.vgpus[0].vmid = 101;
+		plan_want(&inv, &w, &none, &own);
+		CHECK_NUM(own.candidates[0].doubt, DOUBT_MODE);
+		inv.vgpus[0].made = true;
+		vgpu_make(&inv, "17:00.0", "17:00.5", a8, 102);
+		w.ask = false;
+		plan_want(&inv, &w, &none, &third);
+		CHECK_NUM(third.candidates[0].doubt, DOUBT_NONE);
+		CHECK_NUM(third.candidates[0].room, 2);
+	}
+	TEST("plan: on a GPU of several sizes memory is the limit, not max_instance") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		struct want w = { .choices = &a24, .nchoices = 1 };
+
+		gpu_make(&inv, "17:00.0", 8, a40, 3);
+		vgpu_make(&inv, "17:00.0", "17:00.4", a8, 100);
+		vgpu_make(&inv, "17:00.0", "17:00.5", type_make(&cat, 558, "NVIDIA A40-1Q", 32), 101);
+		vgpu_make(&inv, "17:00.0", "17:00.6", a8, 102);
+		CHECK_ORDER(&inv, &w, NULL, "17:00.7");
+		vgpu_make(&inv, "17:00.0", "17:00.7", a8, 102);
+		CHECK_ORDER(&inv, &w, NULL, "");
+		CHECK_REASON(&inv, &w, "full: 25600 of 49152 MiB (vm 100, vm 101, vm 102, vm 102)");
+	}
+	TEST("plan: the doubtful of the first choice come before the second choice") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		const struct vgpu_type *choices[] = { a8, a24 };
+		struct want w = { .choices = choices, .nchoices = 2, .ask = true, .placement = PLACEMENT_PACK };
+
+		gpu_make(&inv, "17:00.0", 4, a40, 3);
+		gpu_make(&inv, "65:00.0", 4, a40, 3);
+		vgpu_make(&inv, "17:00.0", "17:00.4", a24, 0);
+		CHECK_ORDER(&inv, &w, NULL, "A40-8Q@65:00.4 A40-8Q@17:00.5 A40-24A@17:00.5 A40-24A@65:00.4");
+	}
+	TEST("plan: beside MIG-backed vGPUs a time-sliced type is in no doubt") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		const struct vgpu_type *mig = type_make(&cat, 474, "GRID A100-1-5C", 7);
+		const struct vgpu_type *both[] = { mig, type_make(&cat, 471, "GRID A100-20C", 2) };
+		struct want w = { .choices = &both[1], .nchoices = 1, .ask = true };
+
+		gpu_make(&inv, "17:00.0", 8, both, 2);
+		vgpu_make(&inv, "17:00.0", "17:00.4", mig, 100);
+		CHECK_ORDER(&inv, &w, NULL, "");
+		CHECK_REASON(&inv, &w, "are of equal size");
+	}
+}
+
 static void test_refusals(void)
 {
 	struct bdf gpu = addr_of("17:00.0"), vf = addr_of("17:00.4");
@@ -223,6 +320,26 @@ static void test_refusals(void)
 		CHECK_ORDER(&inv, &w, &refused, "65:00.4 e8:00.4 17:00.5");
 		w.choices = &a8;
 		CHECK_ORDER(&inv, &w, &refused, "17:00.4 65:00.4 e8:00.4");
+	}
+	TEST("plan: parents that are shunned come when no other is left, on this GPU and over all") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		AUTO_REFUSALS struct refusal_list refused = { 0 };
+		AUTO_PLAN struct plan p = { 0 };
+		struct want w = { .choices = &a24, .nchoices = 1 };
+		struct bdf second = addr_of("17:00.5");
+
+		gpu_make(&inv, "17:00.0", 3, a40, 3);
+		gpu_make(&inv, "65:00.0", 1, a40, 3);
+		refusal_shun(&refused, &vf);
+		CHECK_ORDER(&inv, &w, &refused, "17:00.5 65:00.4");
+		refusal_shun(&refused, &second);
+		vgpu_make(&inv, "17:00.0", "17:00.6", a24, 0);
+		CHECK_ORDER(&inv, &w, &refused, "65:00.4 17:00.4");
+		refusal_add(&refused, &gpu, &vf, false, a24, "nothing");
+		refusal_add(&refused, &gpu, &second, false, a24, "nothing");
+		refused.r[0].nothing = refused.r[1].nothing = true;
+		plan_want(&inv, &w, &refused, &p);
+		CHECK_STR(p.outs[0].why, "2 of its 3 VFs took the create and made nothing, the last one 0000:17:00.5");
 	}
 	TEST("plan: a refusal for the whole GPU takes it out for that type alone") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
@@ -306,6 +423,7 @@ int main(void)
 	make_types();
 	test_order();
 	test_rules();
+	test_sizes();
 	test_refusals();
 	test_vgpu();
 	catalog_free(&cat);

@@ -197,6 +197,7 @@ int main(void)
 		CHECK_NUM(inv.vgpus[0].vmid, 100);
 		CHECK(inv.vgpus[0].exists);
 		CHECK(!inv.vgpus[1].exists);
+		CHECK_NUM(inv.vgpus[1].made, s.vgpus[1].exists);
 		CHECK_NUM(inv.vgpus[1].index, 15);
 	}
 	return tap_done();

@@ -162,6 +162,21 @@ static void test_good(void)
 		CHECK_STR(vm->intents[1].choices.s[0], "d");
 		CHECK_NUM(vm->intents[1].line, 5);
 	}
+	TEST("settings: boards and addresses in one list, inherited together") {
+		AUTO_SETTINGS struct settings s = parse("[defaults]\ngpu = A40, 01:00.0, RTX6000-Ada\n"
+							"[vm 100]\nhostpci0 = a\n"
+							"[vm 101]\nhostpci0 = a\ngpu = RTX Pro 6000 Blackwell DC\n"
+							"[vm 102]\nhostpci0 = a\ngpu = 02:00.0\n");
+
+		CHECK_STR(s.fault, NULL);
+		CHECK_NUM(s.vms[0].n_gpus, 1);
+		CHECK_NUM(s.vms[0].boards.n, 2);
+		CHECK_STR(s.vms[0].boards.s[1], "RTX6000-Ada");
+		CHECK_NUM(s.vms[1].n_gpus, 0);
+		CHECK_STR(s.vms[1].boards.s[0], "RTX Pro 6000 Blackwell DC");
+		CHECK_NUM(s.vms[2].n_gpus, 1);
+		CHECK_NUM(s.vms[2].boards.n, 0);
+	}
 	TEST("settings: a VM has its own gpu and placement, else those of [defaults], wherever they stand") {
 		AUTO_SETTINGS struct settings s = parse(
 			"[vm 100]\nhostpci0 = a\n"
@@ -463,7 +478,7 @@ static void test_keys(void)
 			check_vm_fault(text, want);
 		}
 		check_vm_fault("[vm 200]\n[vm 100]\ngpu = 01:00.0,\n",
-			       F ":3: 'gpu': empty item in '01:00.0,'; write PCI addresses with one comma between them");
+			       F ":3: 'gpu': empty item in '01:00.0,'; write PCI addresses or boards with one comma between them");
 	}
 	TEST("settings: 64 choices are taken, 65 are not") {
 		char list[2 * 65] = "a";
@@ -479,11 +494,13 @@ static void test_keys(void)
 		CHECK_NUM(s.vms[0].intents[0].choices.n, 64);
 		check_vm_fault(bad, F ":3: 'hostpci0': 65 types; write at most 64");
 	}
-	TEST("settings: gpu takes PCI addresses alone") {
+	TEST("settings: gpu takes PCI addresses and boards") {
 		check_vm_fault("[vm 200]\n[vm 100]\ngpu = 01:00.0, ../x\n",
-			       F ":3: 'gpu': '../x' is no PCI address; write it as '0000:3b:00.0'");
-		check_defaults_fault("[defaults]\ngpu = all\n",
-				     F ":2: 'gpu': 'all' is no PCI address; write it as '0000:3b:00.0'");
+			       F ":3: 'gpu': '../x' is no PCI address and no board; write it as '0000:3b:00.0' or 'A40'");
+		check_defaults_fault("[defaults]\ngpu = 3b:00\n",
+				     F ":2: 'gpu': '3b:00' is no PCI address and no board; write it as '0000:3b:00.0' or 'A40'");
+		check_defaults_fault("[defaults]\ngpu = 42\n",
+				     F ":2: 'gpu': '42' is no PCI address and no board; write it as '0000:3b:00.0' or 'A40'");
 	}
 	TEST("settings: placement is one of three words") {
 		check_vm_fault("[vm 200]\n[vm 100]\nplacement = Spread\n",
@@ -517,7 +534,7 @@ static void test_keys(void)
 				     F ":2: 'lockwait' is no key known to this version of pve-vgpu; did you mean 'lock-wait'?");
 	}
 	TEST("settings: keys of other versions are refused") {
-		static const char *const later[] = { "params", "x-vga", "mode", "identity", "next-hook", "inject-uuid", "hostpci-1" };
+		static const char *const later[] = { "x-vga", "mode", "identity", "next-hook", "inject-uuid", "hostpci-1" };
 
 		for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
 			AUTO_FREE char *text = xasprintf("[vm 200]\n[vm 100]\n%s = a\n", later[i]);
@@ -526,8 +543,8 @@ static void test_keys(void)
 
 			CHECK_HAS(fault_of(&s, 100), want);
 		}
-		check_vm_fault("[vm 200]\n[vm 100]\nparams = a\n",
-			       F ":3: 'params' is no key known to this version of pve-vgpu; remove the line");
+		check_vm_fault("[vm 200]\n[vm 100]\nmode = a\n",
+			       F ":3: 'mode' is no key known to this version of pve-vgpu; remove the line");
 		check_defaults_fault("[defaults]\ninject-uuid = no\n",
 				     F ":2: 'inject-uuid' is no key known to this version of pve-vgpu; remove the line");
 	}
@@ -536,6 +553,24 @@ static void test_keys(void)
 			       F ":3: 'lock-wait' is a key of [defaults]; move the line there");
 		check_defaults_fault("[defaults]\nhostpci0 = a\n",
 				     F ":2: 'hostpci0' is a key of a VM; move the line to its section [vm <vmid>]");
+	}
+	TEST("settings: params go to the driver without the blanks, and belong to a VM") {
+		AUTO_SETTINGS struct settings s = parse("[vm 100]\nhostpci0 = a\nparams = a=1, b-c=/x ; why\n"
+							"[vm 101]\nhostpci0 = a\n");
+
+		CHECK_STR(s.vms[0].params, "a=1,b-c=/x");
+		CHECK_STR(s.vms[1].params, NULL);
+		CHECK_STR(fault_of(&s, 100), NULL);
+		check_defaults_fault("[defaults]\nparams = a=1\n",
+				     F ":2: 'params' is a key of a VM; move the line to its section [vm <vmid>]");
+	}
+	TEST("settings: params of another form are a fault of the VM") {
+		check_vm_fault("[vm 200]\n[vm 100]\nparams = frame_rate_limiter\n",
+			       F ":3: 'params': 'frame_rate_limiter' is not of the form name=value,name=value");
+		check_vm_fault("[vm 200]\n[vm 100]\nparams = a=1,\n",
+			       F ":3: 'params': 'a=1,' is not of the form name=value,name=value");
+		check_vm_fault("[vm 200]\n[vm 100]\nparams = a=1\nparams = a=1\n",
+			       F ":4: 'params' is there already, in line 3; remove one of the two");
 	}
 	TEST("settings: a faulty line leaves no intent behind, those around it stay") {
 		AUTO_SETTINGS struct settings s = parse("[vm 100]\nhostpci0 = a\nhostpci1 = ,\nhostpci2 = c\n");

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * plan_want() for those who only look. On boards with MIG-backed types the rules
+ * cannot tell what fits, for they know neither the mode nor the instances: there
+ * the driver is asked, one attribute for each candidate, without its lock. What
+ * it turns down counts as refused, as in a start.
+ */
+#ifndef PLAN_ASKED_H
+#define PLAN_ASKED_H
+
+#include "catalog.h"
+#include "plan.h"
+#include "root.h"
+
+void plan_asked(const struct root *r, struct catalog *c, const struct inventory *inv,
+		const struct want *w, struct plan *out);
+
+#endif
