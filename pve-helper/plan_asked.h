@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * plan_want() for those who only look. On boards with MIG-backed types the rules
- * cannot tell what fits, for they know neither the mode nor the instances: there
- * the driver is asked, one attribute for each candidate, without its lock. What
- * it turns down counts as refused, as in a start.
+ * plan_want() for those who only look. Where the rules cannot tell what fits the
+ * driver is asked, one attribute for each candidate, without its lock: on boards
+ * with MIG-backed types, for the rules know neither the mode nor the instances,
+ * and on a GPU that holds another size, which may be in mixed-size mode. What the
+ * driver turns down counts as refused, as in a start.
  */
 #ifndef PLAN_ASKED_H
 #define PLAN_ASKED_H

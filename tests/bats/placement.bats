@@ -99,20 +99,30 @@ one_question() {
 	assert_equal "$(ops)" 0
 }
 
-@test "mixed sizes: plan shows a GPU in doubt as out, and says of what" {
+@test "mixed sizes: plan asks the driver once, and shows what a start does" {
 	mixed mdev true A40-8Q
 	ops_reset
-	run -1 pve_vgpu plan 101
-	assert_output "out: A40-8Q on $GPU: holds A40-24A of 24576 MiB, and A40-8Q has 8192 MiB: the vGPUs on one GPU are of equal size (unless it is in mixed-size mode)"
-	refute_output '1. A40-8Q'
-	assert_equal "$(ops)" 0
+	run -0 pve_vgpu plan 101
+	assert_output "1. A40-8Q (nvidia-562) on 0000:e8:00.5, GPU $GPU, room for 3"
+	assert_equal "$(ops)" 1
 	# Where two sizes are there, the mode is known.
 	hook 101 pre-start
 	intent 102 A40-8Q
 	vm 102
+	ops_reset
 	run pve_vgpu plan 102
 	assert_success
 	assert_output "1. A40-8Q (nvidia-562) on 0000:e8:00.6, GPU $GPU, room for 2"
+	assert_equal "$(ops)" 0
+}
+
+@test "mixed sizes: plan shows a GPU with equal sizes as out, after one question" {
+	mixed mdev false A40-8Q
+	ops_reset
+	run -1 pve_vgpu plan 101
+	assert_output "out: A40-8Q on $GPU: holds A40-24A of 24576 MiB, and A40-8Q has 8192 MiB: the vGPUs on one GPU are of equal size"
+	refute_output 'unless'
+	assert_equal "$(ops)" 1
 }
 
 @test "mixed sizes: max_instance does not count once there are several sizes" {

@@ -37,7 +37,7 @@ three() {
 	assert_equal "${lines[1]}" '  1. A40-24A (nvidia-575) on 0000:17:00.4, GPU 0000:17:00.0, room for 2'
 	assert_equal "${lines[2]}" '  2. A40-24A (nvidia-575) on 0000:65:00.5, GPU 0000:65:00.0, room for 1'
 	assert_equal "${lines[3]}" \
-		'  out: A40-24A on 0000:e8:00.0: holds A40-4Q of 4096 MiB, and A40-24A has 24576 MiB: the vGPUs on one GPU are of equal size (unless it is in mixed-size mode)'
+		'  out: A40-24A on 0000:e8:00.0: holds A40-4Q of 4096 MiB, and A40-24A has 24576 MiB: the vGPUs on one GPU are of equal size'
 }
 
 @test "plan: spread takes the emptiest, pack what is held at that size" {
