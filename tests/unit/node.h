@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "inventory.h"
 #include "root.h"
+#include "shell.h"
 #include "tap.h"
 #include "xalloc.h"
 
@@ -78,17 +79,6 @@ static inline void vgpu_make(struct inventory *inv, const char *gpu, const char 
 	snprintf(v.uuid, sizeof(v.uuid), "%08x-0000-4000-8000-%012u", (unsigned int)inv->nvgpus, vmid);
 	inventory_add(inv, &v);
 	vgpu_clear(&v);
-}
-
-__attribute__((format(printf, 1, 2)))
-static inline int shell(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	AUTO_FREE char *command = xvasprintf(fmt, ap);
-	va_end(ap);
-	return system(command);
 }
 
 struct tree {

@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "root.h"
+#include "shell.h"
 #include "tap.h"
 #include "xalloc.h"
 
@@ -19,17 +20,6 @@ struct tree {
 	struct root r;
 	const char *how;
 };
-
-__attribute__((format(printf, 1, 2)))
-static int shell(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	AUTO_FREE char *command = xvasprintf(fmt, ap);
-	va_end(ap);
-	return system(command);
-}
 
 /* "root/…" holds the same names as the directory around it, with other text. */
 static int fill(const char *dir)

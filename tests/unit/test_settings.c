@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "settings.h"
 #include "settings_file.h"
+#include "shell.h"
 #include "tap.h"
 #include "xalloc.h"
 
@@ -655,7 +656,6 @@ static void test_file(const char *dir)
 int main(void)
 {
 	char dir[] = "/tmp/test_settings.XXXXXX";
-	AUTO_FREE char *rm = NULL;
 
 	test_good();
 	test_form();
@@ -666,9 +666,8 @@ int main(void)
 		CHECK(mkdtemp(dir));
 	}
 	test_file(dir);
-	rm = xasprintf("rm -rf %s", dir);
 	TEST("the directory goes again") {
-		CHECK_NUM(system(rm), 0);
+		CHECK_NUM(shell("rm -rf %s", dir), 0);
 	}
 	fault_of(&(struct settings){ 0 }, 0);
 	return tap_done();

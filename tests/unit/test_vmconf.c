@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "shell.h"
 #include "tap.h"
 #include "vmconf.h"
 #include "vmconf_file.h"
@@ -380,7 +381,6 @@ static void test_file(const char *dir)
 int main(void)
 {
 	char dir[] = "/tmp/test_vmconf.XXXXXX";
-	AUTO_FREE char *rm = NULL;
 
 	test_lines();
 	test_hostpci();
@@ -389,9 +389,8 @@ int main(void)
 		CHECK(mkdtemp(dir));
 	}
 	test_file(dir);
-	rm = xasprintf("rm -rf %s", dir);
 	TEST("the directory goes again") {
-		CHECK_NUM(system(rm), 0);
+		CHECK_NUM(shell("rm -rf %s", dir), 0);
 	}
 	return tap_done();
 }

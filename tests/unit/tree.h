@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "root.h"
+#include "shell.h"
 #include "tap.h"
 #include "xalloc.h"
 
@@ -18,11 +19,9 @@ static struct root tree = ROOT_CLOSED;
 
 static inline void tree_remove(void)
 {
-	AUTO_FREE char *command = xasprintf("rm -rf %s", tree_dir);
-
 	root_close(&tree);
-	if (system(command))
-		perror(command);
+	if (shell("rm -rf %s", tree_dir))
+		fprintf(stderr, "%s stays\n", tree_dir);
 }
 
 /* Begin with it; tree is the root then. */
