@@ -244,8 +244,8 @@ mixed_rush() {
 	local used
 
 	rush "$1" true
-	used=$(pve_vgpu list --json | jq -r '.[].name' | sed 's/A40-24A/24/; s/A40-8Q/8/' | paste -sd+ | bc)
-	assert_equal "$used" 48
+	used=$(pve_vgpu list --json | jq '[.[].framebuffer_mib] | add')
+	assert_equal "$used" 49152
 }
 
 @test "mixed sizes: twelve VMs of two sizes at once fill a GPU that takes both" {
