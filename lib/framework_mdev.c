@@ -113,6 +113,7 @@ static void add_gpu(const struct root *r, struct catalog *c, struct inventory *i
 		    const struct bdf *pf, const struct bdf_list *parents, bool sriov)
 {
 	struct gpu *g = GROW(inv->gpus, inv->ngpus);
+	size_t unread = 0;
 
 	g->addr = *pf;
 	g->framework = FRAMEWORK_MDEV;
@@ -127,14 +128,14 @@ static void add_gpu(const struct root *r, struct catalog *c, struct inventory *i
 	 * All VFs of a GPU show the same types: the first that shows any will do,
 	 * and a few others where that one could not be read to its end.
 	 */
-	for (size_t i = 0, tries = 0; i < g->nparents && tries < 3; i++) {
+	for (size_t i = 0; i < g->nparents && unread < 3; i++) {
 		int rc = read_offers(r, c, inv, g, &g->parents[i]);
 
 		if (rc == 0)
 			return;
-		tries += rc == -EAGAIN;
+		unread += rc == -EAGAIN;
 	}
-	if (g->noffers)
+	if (unread)
 		return;
 	strlist_take(&inv->problems, xasprintf(
 		"GPU %s: none of its %zu parent devices shows a type: systemctl restart nvidia-vgpud",
