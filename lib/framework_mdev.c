@@ -455,8 +455,10 @@ static int create(const struct root *r, const struct vgpu *v, struct err *e)
 
 	do {
 		rc = present(r, v, e);
+		if (rc < 0)
+			return fail_in(e, -ENOTRECOVERABLE, "write '%s' to '/%s' was taken", v->uuid, path);
 		if (rc)
-			return rc < 0 ? rc : 0;
+			return 0;
 		clock_sleep_ms(5);
 	} while (clock_ms() < deadline);
 	patience_ms = APPEAR_AGAIN_MS;

@@ -147,6 +147,12 @@ int lock_vm(const struct root *r, unsigned int vmid, const char *who, int64_t de
 	return take(r, path, what, who, deadline, l, e);
 }
 
+int lock_standalone(const struct root *r, const char *who, int64_t deadline, struct lock *l,
+		    struct err *e)
+{
+	return take(r, LOCK_DIR "/standalone", "the lock of standalone vGPUs", who, deadline, l, e);
+}
+
 int lock_node(const struct root *r, const char *who, int64_t deadline, struct lock *l,
 	      struct err *e)
 {

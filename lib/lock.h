@@ -3,8 +3,9 @@
  * Locks below /run/pve-vgpu/locks. Waits are bounded and say for whom they
  * wait. The kernel lets a lock go when its holder dies.
  *
- * Order: a VM's lock, then the node's, then a GPU's; the node's is given back
- * before a GPU's is asked for.
+ * Order: standalone, a VM's lock, then the node's, then a GPU's; the node's is
+ * given back before a GPU's is asked for.
+ *   standalone  taking standalone vGPUs away; before all others
  *   vm-<vmid>   all that is done for one VM: a phase of its hook, gc of its leftovers
  *   node        choosing a place and writing the claim; files alone, never the driver
  *   gpu-<bdf>   what goes through the driver of that GPU
@@ -34,6 +35,8 @@ void lock_drop(struct lock *l);
  */
 int lock_vm(const struct root *r, unsigned int vmid, const char *who, int64_t deadline,
 	    struct lock *l, struct err *e);
+int lock_standalone(const struct root *r, const char *who, int64_t deadline, struct lock *l,
+		    struct err *e);
 int lock_node(const struct root *r, const char *who, int64_t deadline, struct lock *l,
 	      struct err *e);
 int lock_gpu(const struct root *r, const struct bdf *gpu, const char *who, int64_t deadline,

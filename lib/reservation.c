@@ -112,7 +112,6 @@ static bool drop_lines(struct reservation_list *l, const struct bdf *devs, size_
 		else
 			l->r[kept++] = l->r[i];
 	}
-	/* Capacity follows from n: a list that was cut may be printed, never grown. */
 	l->n = kept;
 	return kept < had;
 }

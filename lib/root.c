@@ -52,7 +52,9 @@ static int open_in_root(int rootfd, const char *path, int flags, mode_t mode)
 		if (fd >= 0 || errno != EAGAIN)
 			break;
 	}
-	return fd < 0 ? -errno : (int)fd;
+	if (fd < 0)
+		return errno == EAGAIN ? -EIO : -errno;
+	return (int)fd;
 }
 
 /* Directories from the root down to where we are, so that ".." stops at the root. */

@@ -48,24 +48,11 @@ struct vgpu *runstate_index(const struct runstate *s, unsigned int index)
 	return NULL;
 }
 
-/* The array keeps its room: capacity follows from n, and a smaller n asks for less. */
 void runstate_drop(struct runstate *s, size_t i)
 {
-	struct vgpu *kept = NULL;
-	size_t n = 0;
-
-	for (size_t k = 0; k < s->nvgpus; k++) {
-		if (k == i) {
-			vgpu_clear(&s->vgpus[k]);
-			continue;
-		}
-		struct vgpu *slot = GROW(kept, n);
-
-		*slot = s->vgpus[k];
-	}
-	free(s->vgpus);
-	s->vgpus = kept;
-	s->nvgpus = n;
+	vgpu_clear(&s->vgpus[i]);
+	memmove(&s->vgpus[i], &s->vgpus[i + 1], (s->nvgpus - i - 1) * sizeof(*s->vgpus));
+	s->nvgpus--;
 }
 
 static char *state_path(const struct runstate *s)
@@ -174,7 +161,8 @@ static int from_json(struct json_object *top, struct runstate *s)
 
 	if (version > VERSION)
 		return -EPROTO;
-	if (version != VERSION || !vgpus || parse_phase(json_str(top, "phase"), &s->phase) < 0)
+	if (version != VERSION || !vgpus || !json_object_array_length(vgpus) ||
+	    parse_phase(json_str(top, "phase"), &s->phase) < 0)
 		return -EBADMSG;
 	s->vmid = (unsigned int)json_num(top, "vmid", 0, 999999999);
 	s->claimed_ms = (int64_t)json_num(top, "claimed_ms", 0, INT64_MAX);
@@ -215,6 +203,7 @@ static int read_state(const struct root *r, const char *path, struct runstate *s
 		err_hint(e, "upgrade pve-vgpu on this node (apt upgrade pve-vgpu)");
 	} else if (rc < 0) {
 		fail(e, rc, "run state '/%s' is damaged", path);
+		err_hint(e, "the VM's next start replaces it; or, while the VM does not run: rm '/%s'", path);
 	}
 	return rc;
 }

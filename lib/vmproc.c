@@ -96,7 +96,9 @@ static void read_fds(int proc_fd, const char *pid_text, pid_t pid, struct vfio_u
 	AUTO_DIR DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
-	/* Gone meanwhile, or a thread of the kernel: nothing is open there. */
+	/* Gone meanwhile: nothing is open there. What we may not see is another matter. */
+	if (!d && errno != ENOENT && errno != ESRCH)
+		out->error = -errno;
 	while (d && (entry = readdir(d))) {
 		AUTO_FREE char *target = NULL;
 
@@ -117,6 +119,9 @@ void vfio_users_read(const struct root *r, struct vfio_users *out)
 	AUTO_DIR DIR *d = proc_fd < 0 ? NULL : fdopendir(proc_fd);
 	struct dirent *entry;
 
+	/* A root without /proc has no processes. */
+	if (!d && proc_fd != -ENOENT)
+		out->error = proc_fd < 0 ? proc_fd : -errno;
 	while (d && (entry = readdir(d))) {
 		unsigned long pid;
 

@@ -34,6 +34,7 @@ struct vfio_user {
 };
 
 struct vfio_users {
+	int error;		/* -errno where /proc could not be read to its end: nobody is proved to be away */
 	struct vfio_user *u;
 	size_t n;
 };

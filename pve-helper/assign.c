@@ -253,6 +253,8 @@ static int claim(struct job *j, struct err *e)
 		rc = runstate_write(&a->c->root, j->s, e);
 		wrote = rc == 0;
 	}
+	/* The record is the claim; what follows may wait for PVE, and others need not wait with it. */
+	lock_drop(&node);
 	if (wrote)
 		rc = reserve_claims(j, had, e);
 	if (rc < 0)
@@ -524,13 +526,14 @@ static int run(struct job *j, struct err *e)
 			continue;
 		if (rc == 0)
 			rc = create_claimed(j, e);
-		if (rc != -EAGAIN)
+		/* A driver's own EAGAIN is a failure like another. */
+		if (rc != -EAGAIN || j->fatal)
 			return rc;
 		if (j->doubt.type)
 			settle_doubt(j);
 		if (clock_ms() >= j->a->deadline) {
 			fail(e, -ETIMEDOUT, "no place worked within %u s (lock-wait); the last one, %s",
-			     j->a->settings->lock_wait_s, j->last);
+			     j->a->settings->lock_wait_s, j->last ? j->last : "none was tried");
 			err_hint(e, "try again; dmesg and `pve-vgpu list` show what the driver is busy with");
 			return -ETIMEDOUT;
 		}

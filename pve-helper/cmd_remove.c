@@ -128,7 +128,8 @@ static int remove_vm(const struct ctx *c, unsigned int vmid, const char *uuid,
 {
 	AUTO_LOCK struct lock lock = LOCK_NONE;
 	AUTO_RUNSTATE struct runstate s = { 0 };
-	int rc = lock_vm(&c->root, vmid, "remove", clock_ms() + WAIT_MS, &lock, e);
+	int rc = c->dry_run ? 0 :
+		lock_vm(&c->root, vmid, "remove", clock_ms() + WAIT_MS, &lock, e);
 
 	if (rc == 0)
 		rc = check_vm(c, vmid, e);
@@ -143,8 +144,14 @@ static int remove_vgpu(const struct ctx *c, const char *word, const char *uuid,
 	AUTO_RUNSTATE_LIST struct runstate_list states = { 0 };
 	AUTO_STRLIST struct strlist problems = { 0 };
 	const struct runstate *s;
+	AUTO_LOCK struct lock lock = LOCK_NONE;
 	size_t matches;
-	int rc = runstate_list_read(&c->root, &states, &problems, e);
+	/* Two at once must not both go by a record that the first one has ended. */
+	int rc = c->dry_run ? 0 :
+		lock_standalone(&c->root, "remove", clock_ms() + WAIT_MS, &lock, e);
+
+	if (rc == 0)
+		rc = runstate_list_read(&c->root, &states, &problems, e);
 
 	for (size_t i = 0; i < problems.n; i++)
 		fprintf(stderr, "pve-vgpu: %s\n", problems.s[i]);

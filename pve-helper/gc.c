@@ -57,7 +57,7 @@ static char *why_alive(const struct gc *gc, const struct runstate *s, int64_t ag
 	};
 	char *why = alive_because(&l);
 
-	/* What is cheap to know first: /proc is only looked through for the old. */
+	/* What the record itself tells comes first. */
 	if (why)
 		return why;
 	l.locked = vm_lock_held(&gc->c->root, s->vmid);
@@ -106,12 +106,19 @@ static void collect(const struct gc *gc, struct runstate *s, int64_t age_ms)
 		     gc->c->dry_run ? "would be removed" : "removed"));
 }
 
+/* Nobody is waited for: a VM whose lock is held is being started or stopped. */
+static int take_vm(const struct gc *gc, unsigned int vmid, struct lock *lock, struct err *e)
+{
+	/* A dry run leaves nothing behind, a lock file neither. */
+	return gc->c->dry_run ? 0 : lock_vm(&gc->c->root, vmid, gc->who, 0, lock, e);
+}
+
 static void collect_state(const struct gc *gc, unsigned int vmid)
 {
 	AUTO_LOCK struct lock lock = LOCK_NONE;
 	AUTO_RUNSTATE struct runstate s = { 0 };
 	AUTO_ERR struct err e = { 0 };
-	int rc = lock_vm(&gc->c->root, vmid, gc->who, 0, &lock, &e);
+	int rc = take_vm(gc, vmid, &lock, &e);
 
 	if (rc < 0) {
 		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", vmid, e.msg));
@@ -139,7 +146,7 @@ static void collect_pattern(const struct gc *gc, const struct vgpu *v)
 
 	if (!settings_has_intent(gc->settings, v->vmid, v->index) || !v->on_gpu)
 		return;
-	if (lock_vm(&gc->c->root, v->vmid, gc->who, 0, &lock, &e) < 0) {
+	if (take_vm(gc, v->vmid, &lock, &e) < 0) {
 		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", v->vmid, e.msg));
 		return;
 	}
@@ -169,7 +176,8 @@ static void forget_standalone(const struct gc *gc, struct runstate *s)
 	int64_t age_ms = clock_ms() - s->claimed_ms;
 	AUTO_ERR struct err e = { 0 };
 
-	if (age_ms < (int64_t)gc->settings->start_grace_s * 1000)
+	/* A claim from the future is of an earlier boot. */
+	if (age_ms >= 0 && age_ms < (int64_t)gc->settings->start_grace_s * 1000)
 		return;
 	for (size_t i = 0; i < s->nvgpus; i++)
 		if (!release_never_begun(&s->vgpus[i]) &&
@@ -192,11 +200,15 @@ static void forget_standalone(const struct gc *gc, struct runstate *s)
 int gc_collect(const struct ctx *c, const struct settings *settings, unsigned int not_vmid,
 	       const char *who, struct gc_report *rep, struct err *e)
 {
+	AUTO_LOCK struct lock standalone = LOCK_NONE;
 	AUTO_VFIO_USERS struct vfio_users users = { 0 };
 	AUTO_RUNSTATE_LIST struct runstate_list states = { 0 };
 	AUTO_INVENTORY struct inventory inv = { 0 };
 	AUTO_CATALOG struct catalog catalog = { 0 };
 	struct gc gc = { c, settings, who, &users, rep };
+	/* Where a `remove` is under way, their records are left to it. */
+	bool may_forget = c->dry_run ||
+		lock_standalone(&c->root, who, 0, &standalone, NULL) == 0;
 	int rc = runstate_list_read(&c->root, &states, &rep->kept, e);
 
 	catalog_load(&catalog, &c->root);
@@ -208,9 +220,9 @@ int gc_collect(const struct ctx *c, const struct settings *settings, unsigned in
 		return rc;
 	vfio_users_read(&c->root, &users);
 	for (size_t i = 0; i < states.n; i++) {
-		if (!states.s[i].vmid)
+		if (!states.s[i].vmid && may_forget)
 			forget_standalone(&gc, &states.s[i]);
-		else if (states.s[i].vmid != not_vmid)
+		else if (states.s[i].vmid && states.s[i].vmid != not_vmid)
 			collect_state(&gc, states.s[i].vmid);
 	}
 	for (size_t i = 0; i < inv.nvgpus; i++) {

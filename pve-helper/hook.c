@@ -200,6 +200,11 @@ static int adopt_reserved_vf(struct start *s, const struct want *w, struct err *
 			continue;
 		for (size_t k = 0; k < s->now.nvgpus; k++)
 			taken |= bdf_eq(&s->now.vgpus[k].parent, &l.r[i].dev);
+		/* Nor is what `create` or another VM has on record: PVE's line is a leftover then. */
+		const struct vgpu *there = inventory_on(&s->inv, &l.r[i].dev);
+
+		taken |= there && (there->owner == OWNER_STANDALONE ||
+				   (there->owner == OWNER_VM && there->vmid != s->p->vmid));
 		/* What is on record is no find: it serves its own index or is not ours. */
 		for (size_t k = 0; k < s->old.nvgpus; k++)
 			taken |= bdf_eq(&s->old.vgpus[k].parent, &l.r[i].dev);

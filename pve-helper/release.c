@@ -17,34 +17,43 @@
 #define REMOVE_MS	2000
 #define REMOVE_MIN_MS	500
 
-pid_t release_opener(const struct ctx *c, const struct vgpu *v)
+static int look_for_opener(const struct ctx *c, const struct vgpu *v, pid_t *pid)
 {
 	AUTO_STRLIST struct strlist names = { 0 };
 	AUTO_VFIO_USERS struct vfio_users users = { 0 };
 
+	*pid = 0;
 	vgpu_vfio_names(&c->root, v, &names);
 	if (!names.n)
 		return 0;
 	vfio_users_read(&c->root, &users);
-	return vfio_user_of(&users, &names);
+	*pid = vfio_user_of(&users, &names);
+	return *pid ? 0 : users.error;
+}
+
+pid_t release_opener(const struct ctx *c, const struct vgpu *v)
+{
+	pid_t pid;
+
+	look_for_opener(c, v, &pid);
+	return pid;
 }
 
 /*
  * A vendor VF's path is used again: a line of PVE's for another VM means that
  * the next owner is there already.
  */
-static bool has_next_owner(const struct ctx *c, const struct vgpu *v)
+static unsigned int next_owner(const struct ctx *c, const struct vgpu *v)
 {
 	AUTO_RESERVATIONS struct reservation_list l = { 0 };
 
-	if (v->framework != FRAMEWORK_NVIDIA_VFIO || !v->vmid ||
-	    reservation_read(&c->root, &l, NULL) < 0)
-		return false;
+	if (v->framework != FRAMEWORK_NVIDIA_VFIO || reservation_read(&c->root, &l, NULL) < 0)
+		return 0;
 	for (size_t i = 0; i < l.n; i++)
 		if (bdf_eq(&l.r[i].dev, &v->parent) && l.r[i].vmid != v->vmid &&
 		    reservation_holds(&c->root, &l.r[i]))
-			return true;
-	return false;
+			return l.r[i].vmid;
+	return 0;
 }
 
 bool release_never_begun(const struct vgpu *v)
@@ -56,17 +65,29 @@ int release_one(const struct ctx *c, const struct vgpu *v, const char *who,
 		int64_t deadline, struct err *e)
 {
 	AUTO_LOCK struct lock lock = LOCK_NONE;
+	unsigned int next;
 	int64_t left;
 	pid_t pid;
 	int rc;
 
-	if (release_never_begun(v) || has_next_owner(c, v))
+	if (release_never_begun(v))
 		return 0;
 	rc = lock_gpu(&c->root, &v->gpu, who, deadline, &lock, e);
 	if (rc < 0)
 		return rc;
-	/* Looked at under the lock and right before: `remove` blocks while it is open. */
-	pid = release_opener(c, v);
+	/* All that follows is looked at under the lock and right before: the wait may have been long. */
+	next = next_owner(c, v);
+	if (next && v->vmid)
+		return 0;
+	if (next)
+		return fail(e, -EBUSY, "PVE has reserved it for vm %u", next);
+	/* `remove` blocks while it is open. */
+	rc = look_for_opener(c, v, &pid);
+	if (rc < 0) {
+		fail_errno(e, -rc, "whether a process has it open cannot be seen in /proc");
+		err_hint(e, "run it as root with CAP_SYS_PTRACE; see that /proc is mounted");
+		return rc;
+	}
 	if (pid)
 		return fail(e, -EBUSY, "process %d has it open", (int)pid);
 	left = deadline - clock_ms();
@@ -132,9 +153,11 @@ int release(const struct ctx *c, struct runstate *s, const struct release *how, 
 		for (size_t i = s->nvgpus; i-- > 0;) {
 			struct vgpu *v = &s->vgpus[i];
 
-			err_clear(&last);
-			if (try_one(c, v, how, &last) < 0) {
-				fail_in(&last, -EBUSY, "vGPU %s on %s stays", place(v), v->parent_name);
+			AUTO_ERR struct err why = { 0 };
+
+			if (try_one(c, v, how, &why) < 0) {
+				fail_in(&why, -EBUSY, "vGPU %s on %s stays", place(v), v->parent_name);
+				err_move(&last, &why, -EBUSY);
 				continue;
 			}
 			if (v->framework == FRAMEWORK_NVIDIA_VFIO)

@@ -596,3 +596,73 @@ hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 	assert_success
 	assert_equal "$(vendor_vgpus)" "0000:67:00.4 573"
 }
+
+@test "adoption: a leftover line of PVE's does not make a vGPU of create's the VM's" {
+	node a40x8-vfio
+	vm 100
+	intent 100 A40-24A
+	pve_vgpu create A40-24A
+	echo "0000:67:00.4 100 time:1000" > "$ROOT/run/qemu-server/pci-id-reservations"
+	run hook 100 pre-start
+	assert_success
+	assert_equal "$(jq -r '.vgpus[0].parent' "$ROOT/run/pve-vgpu/100.json")" 0000:67:00.5
+	hook 100 post-stop
+	assert_equal "$(vendor_vgpus)" '0000:67:00.4 575'
+}
+
+@test "remove: a VF of create's that PVE has given to a VM by now is left alone" {
+	local now
+
+	node a40x8-vfio
+	pve_vgpu create A40-24A
+	printf -v now '%(%s)T'
+	echo "0000:67:00.4 200 time:$((now + 300))" > "$ROOT/run/qemu-server/pci-id-reservations"
+	run pve_vgpu remove 0000:67:00.4
+	assert_failure
+	assert_output 'PVE has reserved it for vm 200'
+	assert_equal "$(current 0000:67:00.4)" 575
+}
+
+@test "post-stop: a VF that PVE gave to another VM while we waited for the GPU is left alone" {
+	local now i fd
+
+	node a40x8-vfio
+	vm 100
+	intent 100 A40-24A
+	hook 100 pre-start
+	exec {fd}> "$ROOT/run/pve-vgpu/locks/gpu-0000:67:00.0"
+	flock "$fd"
+	hook 100 post-stop {fd}>&- 3>&- &
+	PIDS+=" $!"
+	# It stands at the lock once it holds the VM's.
+	for ((i = 0; i < 100; i++)); do
+		grep -q 'post-stop' "$ROOT/run/pve-vgpu/locks/vm-100" && break
+		sleep 0.02
+	done
+	sleep 0.2
+	printf -v now '%(%s)T'
+	echo "0000:67:00.4 200 time:$((now + 300))" > "$ROOT/run/qemu-server/pci-id-reservations"
+	exec {fd}>&-
+	wait "${PIDS##* }"
+	assert_equal "$(current 0000:67:00.4)" 575
+	[ ! -e "$ROOT/run/pve-vgpu/100.json" ]
+}
+
+@test "reservations: a VM that waits for PVE's lock does not hold up the node" {
+	local fd i
+
+	node a40x8-vfio
+	settings '[vm 100]' 'hostpci0 = A40-24A'
+	vm 100
+	exec {fd}> "$ROOT/run/qemu-server/pci-id-reservations.lock"
+	flock "$fd"
+	hook 100 pre-start {fd}>&- 3>&- > /dev/null 2>&1 &
+	PIDS+=" $!"
+	for ((i = 0; i < 100; i++)); do
+		[ -e "$ROOT/run/pve-vgpu/100.json" ] && break
+		sleep 0.02
+	done
+	run timeout 2 "$PVE_VGPU" --root "$ROOT" create A40-24A
+	assert_success
+	exec {fd}>&-
+}

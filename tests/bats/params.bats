@@ -216,3 +216,17 @@ held() {
 	assert_success
 	assert_output "left to qemu-server, which picks the device from mapping 'gpus' and writes no params"
 }
+
+@test "params: a driver that answers EAGAIN is a failure like another, at once" {
+	node a40x8-mdev
+	settings '[vm 100]' 'hostpci0 = A40-24A' 'params = frame_rate_limiter=0'
+	vm 100
+	pve_vgpu types > /dev/null
+	fault write '*vgpu_params' EAGAIN 1000
+	ops_reset
+	run -1 hook 100 pre-start
+	assert_output 'Resource temporarily unavailable'
+	refute_output '(null)'
+	[ "$(ops)" -le 6 ]
+	assert_equal "$(mdevs)" ''
+}

@@ -488,7 +488,7 @@ killed() {
 		"$ROOT/run/pve-vgpu/.101.json.$$.tmp" "$ROOT/run/pve-vgpu/.keep"
 	run pve_vgpu gc
 	assert_success
-	assert_equal "$(cd "$ROOT/run/pve-vgpu" && find . -type f | sort)" $'./.101.json.'$$$'.tmp\n./.keep'
+	assert_equal "$(cd "$ROOT/run/pve-vgpu" && find . -path ./locks -prune -o -type f -print | sort)" $'./.101.json.'$$$'.tmp\n./.keep'
 }
 
 @test "gc forgets a create on vendor VFIO that was killed before it began, and leaves what is there" {
@@ -505,4 +505,51 @@ killed() {
 	assert_success
 	assert_output "standalone 0000:67:00.4: no longer there: record removed"
 	assert_equal "$(current 0000:67:00.4)" 575
+}
+
+@test "gc forgets a standalone record of an earlier boot, and says so once of one that names nothing" {
+	local f
+
+	node a40x8-mdev
+	pve_vgpu create A40-24A --uuid 6f0e4b1c-2d7a-4c55-9d1e-3a8b5c7f9e21
+	echo 1 > "$SYS/bus/mdev/devices/6f0e4b1c-2d7a-4c55-9d1e-3a8b5c7f9e21/remove"
+	f=$ROOT/run/pve-vgpu/standalone/6f0e4b1c-2d7a-4c55-9d1e-3a8b5c7f9e21.json
+	jq '.claimed_ms = 99999999999999' "$f" > "$BATS_TEST_TMPDIR/later"
+	cp "$BATS_TEST_TMPDIR/later" "$f"
+	jq '.vgpus = []' "$f" > "$ROOT/run/pve-vgpu/standalone/empty.json"
+	run pve_vgpu gc
+	assert_output "standalone 6f0e4b1c-2d7a-4c55-9d1e-3a8b5c7f9e21: no longer there: record removed"
+	assert_output "run state '/run/pve-vgpu/standalone/empty.json' is damaged"
+	refute_output 'standalone : '
+	[ ! -e "$f" ]
+}
+
+@test "gc --dry-run leaves no lock behind" {
+	node a40x8-mdev
+	settings '[defaults]' 'start-grace = 0' '[vm 100]' 'hostpci0 = A40-24A'
+	vm 100
+	hook 100 pre-start
+	rm -rf "$ROOT/run/pve-vgpu/locks"
+	run pve_vgpu gc --dry-run
+	assert_success
+	assert_output 'vm 100: A40-24A on 0000:67:00.4: would be removed'
+	[ ! -e "$ROOT/run/pve-vgpu/locks" ]
+}
+
+@test "what /proc does not show counts as open: gc leaves it" {
+	node a40x8-vfio
+	settings '[defaults]' 'start-grace = 0' '[vm 100]' 'hostpci0 = A40-24A'
+	vm 100
+	hook 100 pre-start
+	# An entry that cannot be listed, for root too
+	mkdir -p "$ROOT/proc/4711"
+	touch "$ROOT/proc/4711/fd"
+	run pve_vgpu gc
+	assert_failure
+	assert_output 'whether a process has it open cannot be seen in /proc'
+	assert_equal "$(vendor_vgpus)" '0000:67:00.4 575'
+	rm -r "$ROOT/proc/4711"
+	run pve_vgpu gc
+	assert_success
+	assert_equal "$(vendor_vgpus)" ''
 }
