@@ -236,10 +236,22 @@ static size_t nearness(const char *asked, size_t len, const struct vgpu_type *t)
 	return best;
 }
 
+static const char *past_vendor(const char *folded)
+{
+	static const char *const words[] = { "grid-", "nvidia-" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strncmp(folded, words[i], strlen(words[i])))
+			return folded + strlen(words[i]);
+	return folded;
+}
+
 struct strlist names_near(const char *asked, const struct vgpu_type *const *types, size_t n)
 {
 	struct strlist near = { 0 };
-	AUTO_FREE char *folded = fold(asked);
+	AUTO_FREE char *whole = fold(asked);
+	/* "GRID A40-24A": the wrong vendor word hides a good name. */
+	const char *folded = past_vendor(whole);
 	size_t len = strlen(folded);
 	size_t best = NEAR_EDITS + near_limit(len);
 

@@ -136,9 +136,37 @@ static unsigned int room_by_memory(const struct inventory *inv, const struct gpu
 	return g->sriov && room > parents ? (unsigned int)parents : room;
 }
 
+/*
+ * Whether the GPU is full by a number that nobody has told: without a
+ * max_instance it comes from the sizes of the types, and the driver may know a
+ * larger one.
+ */
+static bool full_by_guess(const struct inventory *inv, const struct gpu *g,
+			  const struct vgpu_type *t)
+{
+	return !t->max_instance && gpu_limit(g, t) && gpu_count(inv, g) >= gpu_limit(g, t) &&
+		gpu_free_parents(inv, g);
+}
+
+static bool made_to_limit(const struct inventory *inv, const struct want *w,
+			  const struct gpu *g, const struct vgpu_type *t)
+{
+	size_t made = 0;
+
+	for (size_t i = 0; i < inv->nvgpus; i++) {
+		const struct vgpu *v = &inv->vgpus[i];
+
+		made += v->on_gpu && bdf_eq(&v->gpu, &g->addr) &&
+			(v->exists || v->made || (w->vmid && v->vmid == w->vmid));
+	}
+	return made >= gpu_limit(g, t);
+}
+
 static enum doubt doubt_of(const struct inventory *inv, const struct want *w, const struct gpu *g,
 			   const struct vgpu_type *t)
 {
+	if (!gpu_holds_other_size(inv, g, t) && full_by_guess(inv, g, t))
+		return DOUBT_MODE;
 	if (!gpu_holds_other_size(inv, g, t) || is_mixed(inv, g))
 		return DOUBT_NONE;
 	for (size_t i = 0; i < inv->nvgpus; i++) {
@@ -178,6 +206,19 @@ static char *why_not_beside(const struct inventory *inv, const struct want *w,
 			 open ? " (unless it is in mixed-size mode)" : "");
 }
 
+/* Full by a guess: the driver has said that it is not, or can still be asked. */
+static bool may_ask_limit(const struct inventory *inv, const struct want *w,
+			  const struct refusal_list *refused, const struct gpu *g,
+			  const struct vgpu_type *t)
+{
+	const struct size_answer *answer = size_answer_of(refused, g, t);
+
+	if (!full_by_guess(inv, g, t))
+		return false;
+	/* What others have claimed and not made is no matter for a question yet. */
+	return answer ? answer->yes : w->ask && made_to_limit(inv, w, g, t);
+}
+
 /* The reason by the rules against one more of t on g; NULL: there is none. */
 static char *why_not(const struct inventory *inv, const struct want *w,
 		     const struct refusal_list *refused, const struct gpu *g,
@@ -197,7 +238,7 @@ static char *why_not(const struct inventory *inv, const struct want *w,
 
 		if (why)
 			return why;
-	} else if (limit && count >= limit) {
+	} else if (limit && count >= limit && !may_ask_limit(inv, w, refused, g, t)) {
 		AUTO_FREE char *who = holders(inv, g);
 
 		return xasprintf("full: %zu of %u%s", count, limit, who);
@@ -296,7 +337,7 @@ static void consider(const struct inventory *inv, const struct want *w,
 	*c = (struct candidate){
 		.type = t, .gpu = g, .parent = parent,
 		.room = gpu_holds_other_size(inv, g, t) ? room_by_memory(inv, g, t) :
-			gpu_room_by_rule(inv, g, t),
+			full_by_guess(inv, g, t) ? 1 : gpu_room_by_rule(inv, g, t),
 		.doubt = answer ? DOUBT_NONE : doubt_of(inv, w, g, t),
 	};
 }

@@ -489,3 +489,26 @@ unlike() {
 	assert_equal "$(starts pack A40-24A 102 103 104)" '65 65 e8'
 	assert_equal "$(starts pack A40-8Q 105)" 17
 }
+
+# --- a limit that nobody has told -----------------------------------------------------
+
+# Without max_instance and without a type of the whole board, the sizes tell no limit.
+guessed() {
+	node_json <<< '{"gpus": [{"bdf": "0000:e8:00.0", "framework": "nvidia-vfio",
+		"types": [{"id": 558, "name": "NVIDIA A40-2Q"}, {"id": 560, "name": "NVIDIA A40-4Q"}]}]}'
+	settings '[vm 100]' 'hostpci0 = A40-4Q' '[vm 101]' 'hostpci0 = A40-4Q'
+	vm 100
+	vm 101
+}
+
+@test "limits: one that is guessed from the sizes does not stand against the driver's word" {
+	guessed
+	hook 100 pre-start
+	run -0 pve_vgpu plan 101
+	assert_output '1. A40-4Q (nvidia-560) on 0000:e8:00.5'
+	ops_reset
+	run -0 hook 101 pre-start
+	# one question more than else
+	[ "$(ops)" -le 4 ]
+	assert_equal "$(vendor_vgpus)" $'0000:e8:00.4 560\n0000:e8:00.5 560'
+}
