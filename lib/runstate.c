@@ -53,6 +53,8 @@ void runstate_drop(struct runstate *s, size_t i)
 	vgpu_clear(&s->vgpus[i]);
 	memmove(&s->vgpus[i], &s->vgpus[i + 1], (s->nvgpus - i - 1) * sizeof(*s->vgpus));
 	s->nvgpus--;
+	if (!s->nvgpus)
+		free(take_ptr(s->vgpus));
 }
 
 static char *state_path(const struct runstate *s)
