@@ -37,7 +37,7 @@ tap() {
 	count "$name" < "$out"
 	if [ "$status" -ne 0 ] && [ "$failed" -eq "$before" ]; then
 		failed=$((failed + 1))
-		failures+=("$name: exit status $status")
+		failures+=("$name: exit status $status, having said: $(grep -v -e '^ok ' -e '^1\.\.' "$out" | tail -n 5)")
 	fi
 }
 

@@ -307,7 +307,7 @@ T=devices/*/mdev_supported_types
 		delay '*/0000:e8:*' 10
 		PIDS='' ok=0
 		for i in 1 2 3; do
-			pve_vgpu create A40-24A > "$BATS_TEST_TMPDIR/out$i" 2>&1 &
+			"$PVE_VGPU" --root "$ROOT" create A40-24A > "$BATS_TEST_TMPDIR/out$i" 2>&1 &
 			PIDS+=" $!"
 		done
 		for i in $PIDS; do
@@ -327,7 +327,7 @@ T=devices/*/mdev_supported_types
 	a40
 	delay '*/0000:e8:*' 10
 	for i in 1 2; do
-		pve_vgpu create A40-24A --uuid $U1 > "$BATS_TEST_TMPDIR/out$i" 2>&1 &
+		"$PVE_VGPU" --root "$ROOT" create A40-24A --uuid $U1 > "$BATS_TEST_TMPDIR/out$i" 2>&1 &
 		PIDS+=" $!"
 	done
 	for i in $PIDS; do

@@ -28,7 +28,9 @@ node() {
 	MOUNTED="${MOUNTED:-} $SYS"
 }
 
-# Call it from teardown: whatever a test has left goes.
+# Call it from teardown: whatever a test has left goes. PIDS are those of the programs
+# themselves: pve_vgpu and hook in the background would be shells around one, and
+# killing such a shell leaves the program to write where the test's files are removed.
 node_teardown() {
 	local m pid
 

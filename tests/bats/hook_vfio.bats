@@ -632,7 +632,7 @@ hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 	hook 100 pre-start
 	exec {fd}> "$ROOT/run/pve-vgpu/locks/gpu-0000:67:00.0"
 	flock "$fd"
-	hook 100 post-stop {fd}>&- 3>&- &
+	"$PVE_VGPU" --root "$ROOT" 100 post-stop {fd}>&- 3>&- &
 	PIDS+=" $!"
 	# It stands at the lock once it holds the VM's.
 	for ((i = 0; i < 100; i++)); do
@@ -656,7 +656,7 @@ hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 	vm 100
 	exec {fd}> "$ROOT/run/qemu-server/pci-id-reservations.lock"
 	flock "$fd"
-	hook 100 pre-start {fd}>&- 3>&- > /dev/null 2>&1 &
+	"$PVE_VGPU" --root "$ROOT" 100 pre-start {fd}>&- 3>&- > /dev/null 2>&1 &
 	PIDS+=" $!"
 	for ((i = 0; i < 100; i++)); do
 		[ -e "$ROOT/run/pve-vgpu/100.json" ] && break
@@ -665,4 +665,5 @@ hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 	run timeout 2 "$PVE_VGPU" --root "$ROOT" create A40-24A
 	assert_success
 	exec {fd}>&-
+	wait "${PIDS##* }"
 }

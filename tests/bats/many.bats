@@ -42,7 +42,7 @@ at_once() {
 	OK='' FAILED='' OTHER=''
 	mkdir -p "$LOGS"
 	for v; do
-		hook "$v" "$phase" > "$LOGS/$v" 2>&1 3>&- &
+		"$PVE_VGPU" --root "$ROOT" "$v" "$phase" > "$LOGS/$v" 2>&1 3>&- &
 		pid[$v]=$!
 		PIDS="${PIDS:-} $!"
 	done
@@ -199,9 +199,9 @@ two_gc() {
 	for v in {100..107}; do
 		age "$v" 600
 	done
-	pve_vgpu gc > "$BATS_TEST_TMPDIR/one" 2>&1 3>&- &
+	"$PVE_VGPU" --root "$ROOT" gc > "$BATS_TEST_TMPDIR/one" 2>&1 3>&- &
 	one=$!
-	pve_vgpu gc > "$BATS_TEST_TMPDIR/two" 2>&1 3>&- &
+	"$PVE_VGPU" --root "$ROOT" gc > "$BATS_TEST_TMPDIR/two" 2>&1 3>&- &
 	two=$!
 	PIDS="$one $two"
 	wait "$one"
@@ -388,7 +388,7 @@ foreign_on_first() {
 	intent 100 A40-24A
 	# The first to look waits for the driver and needs one GPU; meanwhile another has learned all eight.
 	delay '*/creatable_vgpu_types' 1000
-	hook 100 pre-start > "$BATS_TEST_TMPDIR/slow" 2>&1 3>&- &
+	"$PVE_VGPU" --root "$ROOT" 100 pre-start > "$BATS_TEST_TMPDIR/slow" 2>&1 3>&- &
 	PIDS=$!
 	sleep 0.3
 	delay clear

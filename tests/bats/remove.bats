@@ -156,7 +156,7 @@ U1=11111111-aaaa-4bbb-8ccc-000000000001
 	pve_vgpu create A40-24A
 	delay '*/remove' 50
 	for i in 1 2; do
-		pve_vgpu remove $U1 > /dev/null 2>&1 &
+		"$PVE_VGPU" --root "$ROOT" remove $U1 > /dev/null 2>&1 &
 		PIDS+=" $!"
 	done
 	for i in $PIDS; do

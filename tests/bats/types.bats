@@ -286,7 +286,7 @@ claim() {	# VMID PARENT NUMBER MIB FRAMEWORK
 
 	node a40x8-mdev
 	delay 'devices/*/0000:67:00.*/*' 15
-	pve_vgpu types --json > "$BATS_TEST_TMPDIR/out" 2> "$BATS_TEST_TMPDIR/err" &
+	"$PVE_VGPU" --root "$ROOT" types --json > "$BATS_TEST_TMPDIR/out" 2> "$BATS_TEST_TMPDIR/err" &
 	PIDS=$!
 	for i in 4 5 6 7; do
 		sleep 0.03
