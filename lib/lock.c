@@ -3,12 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/time.h>
 
+#include "alarm.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "rundir.h"
@@ -17,58 +16,26 @@
 #define LOCK_DIR	RUN_DIR "/locks"
 #define QUIET_MS	1000	/* waits shorter than this are not worth a line */
 
-static void on_alarm(int sig)
-{
-	(void)sig;
-}
-
-/*
- * flock(2) that a timer interrupts: the kernel hands the lock on in the order
- * of asking, which polling would not. The timer repeats, so that one which
- * fires before flock has begun does no harm.
- */
+/* The kernel hands a lock on in the order of asking, which polling would not. */
 int lock_wait(int fd, int64_t deadline)
 {
-	struct sigaction act = { .sa_handler = on_alarm }, old_act;
-	struct itimerval off = { 0 };
-	sigset_t alarm, old_mask;
-	int rc = 0;
+	int64_t left;
 
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
 	if (errno != EWOULDBLOCK)
 		return -errno;
+	while ((left = deadline - clock_ms()) > 0) {
+		struct alarm limit;
+		int rc;
 
-	sigaction(SIGALRM, &act, &old_act);
-	/* Whoever started us may have it blocked, and the wait would have no end. */
-	sigemptyset(&alarm);
-	sigaddset(&alarm, SIGALRM);
-	sigprocmask(SIG_UNBLOCK, &alarm, &old_mask);
-	for (;;) {
-		int64_t left = deadline - clock_ms();
-
-		if (left <= 0) {
-			rc = -EBUSY;
-			break;
-		}
-
-		struct itimerval timer = {
-			.it_value = { left / 1000, left % 1000 * 1000 },
-			.it_interval = { 0, 100000 },
-		};
-
-		setitimer(ITIMER_REAL, &timer, NULL);
-		if (flock(fd, LOCK_EX) == 0)
-			break;
-		if (errno != EINTR) {
-			rc = -errno;
-			break;
-		}
+		alarm_start(&limit, left);
+		rc = flock(fd, LOCK_EX) < 0 ? -errno : 0;
+		alarm_stop(&limit);
+		if (rc != -EINTR)
+			return rc;
 	}
-	setitimer(ITIMER_REAL, &off, NULL);
-	sigprocmask(SIG_SETMASK, &old_mask, NULL);
-	sigaction(SIGALRM, &old_act, NULL);
-	return rc;
+	return -EBUSY;
 }
 
 void lock_drop(struct lock *l)

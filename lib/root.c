@@ -4,12 +4,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 
+#include "alarm.h"
 #include "cleanup.h"
 #include "parse.h"
 #include "quote.h"
@@ -282,32 +281,16 @@ int root_read_number(const struct root *r, const char *path, unsigned long *out,
 	return 0;
 }
 
-static void on_alarm(int sig)
-{
-	(void)sig;
-}
-
-/*
- * write(2) that a timer interrupts. The timer repeats, so that one which fires
- * before the write has begun does not let it wait for ever.
- */
 static ssize_t write_for(int fd, const char *value, size_t len, int timeout_ms)
 {
-	struct sigaction act = { .sa_handler = on_alarm }, old_act;
-	struct itimerval timer = {
-		.it_value = { timeout_ms / 1000, timeout_ms % 1000 * 1000 },
-		.it_interval = { 0, 100000 },
-	}, off = { 0 };
+	struct alarm limit;
+	ssize_t n;
 
-	sigaction(SIGALRM, &act, &old_act);
-	setitimer(ITIMER_REAL, &timer, NULL);
-
-	ssize_t n = write(fd, value, len);
-	int saved = errno;
-
-	setitimer(ITIMER_REAL, &off, NULL);
-	sigaction(SIGALRM, &old_act, NULL);
-	errno = saved == EINTR ? ETIMEDOUT : saved;
+	alarm_start(&limit, timeout_ms);
+	n = write(fd, value, len);
+	alarm_stop(&limit);
+	if (n < 0 && errno == EINTR)
+		errno = ETIMEDOUT;
 	return n;
 }
 

@@ -203,13 +203,11 @@ static bool wants_help(char *const *words)
 
 /*
  * Descriptors 0 to 2 are there, or what is opened next would get their numbers
- * and be written to; files that we make are readable; the timer that bounds
- * waits (lock.c, root.c) is not blocked by a parent's signal mask; and a reader
- * of our messages who goes away does not end us half way.
+ * and be written to; files that we make are readable; and a reader of our
+ * messages who goes away does not end us half way.
  */
 static void settle_process(void)
 {
-	sigset_t alarm;
 	int fd;
 
 	do
@@ -219,10 +217,6 @@ static void settle_process(void)
 		close(fd);
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGALRM, SIG_DFL);
-	sigemptyset(&alarm);
-	sigaddset(&alarm, SIGALRM);
-	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
 }
 
 /* argv[0] is the command's word, or what stands for it. */
