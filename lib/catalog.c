@@ -11,7 +11,6 @@
 #include "quote.h"
 #include "xalloc.h"
 
-#define CATALOG_DIR	"var/lib/pve-vgpu"
 #define CATALOG_FILE	CATALOG_DIR "/types.json"
 #define CATALOG_VERSION	1
 

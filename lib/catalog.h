@@ -18,6 +18,8 @@
 #include "root.h"
 #include "vgpu_type.h"
 
+#define CATALOG_DIR	"var/lib/pve-vgpu"
+
 /* What a GPU whose list can shrink has offered. */
 struct catalog_gpu {
 	struct bdf addr;

@@ -14,8 +14,7 @@
 #include "vmproc.h"
 #include "xalloc.h"
 
-#define DIR_PATH	"run/qemu-server"
-#define FILE_PATH	DIR_PATH "/pci-id-reservations"
+#define FILE_PATH	RESERVATION_DIR "/" RESERVATION_NAME
 #define LOCK_PATH	FILE_PATH ".lock"
 #define LOCK_MS		5000	/* as long as PVE itself waits for it */
 #define LOCK_MIN_MS	500	/* PVE holds it for moments: a deadline that is over still gives it one */
@@ -158,7 +157,7 @@ static int check_free(const struct root *r, const struct reservation_list *l,
 static int lock_file(const struct root *r, int64_t deadline, int *out, struct err *e)
 {
 	/* qemu-server makes the directory itself; at the first start after boot we may be earlier. */
-	int rc = root_mkdir(r, DIR_PATH, e);
+	int rc = root_mkdir(r, RESERVATION_DIR, e);
 	int64_t begin = clock_ms(), until = begin + LOCK_MS;
 
 	if (rc < 0)

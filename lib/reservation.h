@@ -16,6 +16,9 @@
 #include "bdf.h"
 #include "root.h"
 
+#define RESERVATION_DIR		"run/qemu-server"
+#define RESERVATION_NAME	"pci-id-reservations"
+
 struct reservation {
 	struct bdf dev;
 	unsigned int vmid;

@@ -13,10 +13,4 @@ int rundir_make(const struct root *r, const char *path, struct err *e);
 /* The hint alone, for a write below RUN_DIR that failed. */
 void rundir_hint(struct err *e);
 
-/*
- * Remove temporary files that writers left when they were killed: those whose
- * process is gone. Safe while others write.
- */
-void rundir_sweep(const struct root *r);
-
 #endif

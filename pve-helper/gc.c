@@ -10,9 +10,9 @@
 #include "framework.h"
 #include "lock.h"
 #include "release.h"
-#include "rundir.h"
 #include "runstate.h"
 #include "scan.h"
+#include "sweep.h"
 #include "vmproc.h"
 #include "xalloc.h"
 
@@ -232,6 +232,6 @@ int gc_collect(const struct ctx *c, const struct settings *settings, unsigned in
 			collect_pattern(&gc, v);
 	}
 	if (!c->dry_run)
-		rundir_sweep(&c->root);
+		sweep_temporaries(&c->root);
 	return 0;
 }

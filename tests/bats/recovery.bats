@@ -486,8 +486,13 @@ killed() {
 	sh -c ':' & wait $!
 	touch "$ROOT/run/pve-vgpu/.100.json.$!.tmp" "$ROOT/run/pve-vgpu/standalone/.x.json.$!.tmp" \
 		"$ROOT/run/pve-vgpu/.101.json.$$.tmp" "$ROOT/run/pve-vgpu/.keep"
+	# In PVE's directory that of the one file that we write, and nobody else's.
+	touch "$ROOT/run/qemu-server/.pci-id-reservations.$!.tmp" "$ROOT/run/qemu-server/.100.pid.$!.tmp"
+	mkdir -p "$ROOT/var/lib/pve-vgpu"
+	touch "$ROOT/var/lib/pve-vgpu/.types.json.$!.tmp"
 	run pve_vgpu gc
 	assert_success
+	assert_equal "$(cd "$ROOT" && ls -A run/qemu-server var/lib/pve-vgpu | grep tmp)" ".100.pid.$!.tmp"
 	assert_equal "$(cd "$ROOT/run/pve-vgpu" && find . -path ./locks -prune -o -type f -print | sort)" $'./.101.json.'$$$'.tmp\n./.keep'
 }
 

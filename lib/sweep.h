@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Temporary files that writers left when they were killed. */
+#ifndef SWEEP_H
+#define SWEEP_H
+
+#include "root.h"
+
+/*
+ * Remove those that root_replace() made and whose process is gone, wherever
+ * pve-vgpu writes on this node. Safe while others write.
+ */
+void sweep_temporaries(const struct root *r);
+
+#endif
