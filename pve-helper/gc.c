@@ -82,6 +82,25 @@ static char *describe(const struct runstate *s)
 	return text;
 }
 
+static bool any_there(const struct gc *gc, const struct runstate *s)
+{
+	for (size_t i = 0; i < s->nvgpus; i++)
+		if (!release_never_begun(&s->vgpus[i]) &&
+		    framework_ops(s->vgpus[i].framework)->present(&gc->c->root, &s->vgpus[i], NULL))
+			return true;
+	return false;
+}
+
+/*
+ * The grace is for the time before QEMU has appeared. A VM that had one, and
+ * whose vGPUs are gone, was cleaned up by qemu-server and has only lost its
+ * post-stop: nothing can be taken from it, and its places are free.
+ */
+static int64_t age_of(const struct gc *gc, const struct runstate *s)
+{
+	return s->phase == RUN_RUNNING && !any_there(gc, s) ? -1 : clock_ms() - s->claimed_ms;
+}
+
 /* The VM's lock is held. */
 static void collect(const struct gc *gc, struct runstate *s, int64_t age_ms)
 {
@@ -127,7 +146,7 @@ static void collect_state(const struct gc *gc, unsigned int vmid)
 	/* Again, now that nobody changes it. */
 	rc = runstate_read(&gc->c->root, vmid, &s, &e);
 	if (rc == 0)
-		collect(gc, &s, clock_ms() - s.claimed_ms);
+		collect(gc, &s, age_of(gc, &s));
 	else if (rc != -ENOENT)
 		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", vmid, e.msg));
 }
@@ -156,7 +175,7 @@ static void collect_pattern(const struct gc *gc, const struct vgpu *v)
 		if (runstate_index(&s, v->index))
 			return;
 		/* Together with what is on record: a VM is dead or alive as a whole. */
-		age_ms = clock_ms() - s.claimed_ms;
+		age_ms = age_of(gc, &s);
 	} else if (rc == -ENOENT || rc == -EBADMSG) {
 		s = (struct runstate){ .vmid = v->vmid, .phase = RUN_CREATED };
 	} else {
@@ -179,10 +198,8 @@ static void forget_standalone(const struct gc *gc, struct runstate *s)
 	/* A claim from the future is of an earlier boot. */
 	if (age_ms >= 0 && age_ms < (int64_t)gc->settings->start_grace_s * 1000)
 		return;
-	for (size_t i = 0; i < s->nvgpus; i++)
-		if (!release_never_begun(&s->vgpus[i]) &&
-		    framework_ops(s->vgpus[i].framework)->present(&gc->c->root, &s->vgpus[i], NULL))
-			return;
+	if (any_there(gc, s))
+		return;
 
 	AUTO_FREE char *what = xasprintf("standalone %s: no longer there", s->id);
 
