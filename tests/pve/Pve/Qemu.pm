@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+package Pve::Qemu;
+
+# A VM's QEMU as PVE sees it: pid file, command line, QMP socket.
+
+use strict;
+use warnings;
+
+use IO::Socket::UNIX;
+use JSON::PP;
+
+sub pid_file { return "/var/run/qemu-server/$_[0].pid"; }
+sub qmp_socket { return "/var/run/qemu-server/$_[0].qmp"; }
+
+# /var/run is a link to /run, which leads out of a simulated node.
+sub _here {
+    my ($node, $file) = @_;
+
+    $file =~ s|^/var/run/|/run/|;
+    return $file;
+}
+
+sub _option_of {
+    my ($option, @argv) = @_;
+
+    for my $i (0 .. $#argv - 1) {
+        return $argv[ $i + 1 ] if $argv[$i] =~ m/^--?\Q$option\E$/;
+    }
+    return '';
+}
+
+# The pid of the VM's QEMU, undef where none runs.
+sub running {
+    my ($node, $vmid) = @_;
+    my $pid = $node->first_line(_here($node, pid_file($vmid))) // '';
+
+    return undef if $pid !~ m/^\d+$/;
+    my @argv = split(/\0/, $node->first_line("/proc/$pid/cmdline") // '');
+    return undef if !@argv || $argv[0] !~ m!(?:kvm|(?:^|/)qemu-[^/]+)$!;
+    return undef if _option_of('pidfile', @argv) ne pid_file($vmid);
+    return undef if ($node->first_line("/proc/$pid/stat") // '') =~ m/\) [ZX] /;
+    return $pid;
+}
+
+sub forget_files {
+    my ($node, $vmid) = @_;
+
+    unlink(map { $node->path("/run/qemu-server/$vmid.$_") } qw(mon qmp pid vnc qga));
+    return;
+}
+
+sub _answer {
+    my ($socket, $vmid) = @_;
+
+    while (defined(my $line = <$socket>)) {
+        my $reply = decode_json($line);
+        next if $reply->{event};
+        die "vm $vmid: QMP: $reply->{error}->{desc}\n" if $reply->{error};
+        return $reply->{return};
+    }
+    die "vm $vmid: QMP: the connection ended\n";
+}
+
+# qmp(NODE, VMID, COMMAND): what QEMU returns
+sub qmp {
+    my ($node, $vmid, $command) = @_;
+    my $path = $node->path(_here($node, qmp_socket($vmid)));
+    my $socket = IO::Socket::UNIX->new(Peer => $path)
+        or die "vm $vmid: connect to '$path': $!\n";
+
+    local $SIG{ALRM} = sub { die "vm $vmid: QMP: no answer to '$command'\n" };
+    alarm(10);
+    <$socket>;
+    my $result;
+    for my $name ('qmp_capabilities', $command) {
+        print $socket encode_json({ execute => $name }), "\n";
+        $socket->flush();
+        $result = _answer($socket, $vmid);
+    }
+    alarm(0);
+    return $result;
+}
+
+1;
