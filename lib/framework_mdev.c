@@ -340,7 +340,8 @@ static char *drivers_of(const struct root *r, const struct gpu *g)
 	char *text = NULL;
 	size_t len;
 
-	for (size_t i = 0; i < g->nparents; i++) {
+	/* Those without a driver are no place, and have a remark of their own. */
+	for (size_t i = 0; i < g->nparents - g->driverless; i++) {
 		AUTO_FREE char *its = driver_of_types(r, &g->parents[i]);
 		size_t at = 0;
 

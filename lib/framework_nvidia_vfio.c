@@ -49,8 +49,17 @@ static bool has_vendor_vf(const struct root *r, const struct bdf_list *vfs)
 	return false;
 }
 
+static void add_parents(struct gpu *g, const struct bdf_list *vfs)
+{
+	for (size_t i = 0; i < vfs->n; i++) {
+		struct bdf *slot = GROW(g->parents, g->nparents);
+
+		*slot = vfs->b[i];
+	}
+}
+
 static void add_gpu(const struct root *r, const struct catalog *c, struct inventory *inv,
-		    const struct bdf *pf, const struct bdf_list *vfs)
+		    const struct bdf *pf, const struct bdf_list *vfs, const struct bdf_list *driverless)
 {
 	struct gpu *g;
 
@@ -60,11 +69,9 @@ static void add_gpu(const struct root *r, const struct catalog *c, struct invent
 	g->addr = *pf;
 	g->framework = FRAMEWORK_NVIDIA_VFIO;
 	g->sriov = true;
-	for (size_t i = 0; i < vfs->n; i++) {
-		struct bdf *slot = GROW(g->parents, g->nparents);
-
-		*slot = vfs->b[i];
-	}
+	add_parents(g, vfs);
+	add_parents(g, driverless);
+	g->driverless = driverless->n;
 	offer_known(c, g);
 }
 
@@ -88,7 +95,7 @@ static int discover(const struct root *r, struct catalog *c, struct inventory *i
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < bound.n; i++) {
-		AUTO_BDF_LIST struct bdf_list vfs = { 0 }, parents = { 0 };
+		AUTO_BDF_LIST struct bdf_list vfs = { 0 }, parents = { 0 }, driverless = { 0 };
 		struct bdf pf = bound.b[i];
 		AUTO_ERR struct err why = { 0 };
 
@@ -109,8 +116,10 @@ static int discover(const struct root *r, struct catalog *c, struct inventory *i
 			bdf_list_add(&seen, &vfs.b[v]);
 			if (bdf_list_has(&bound, &vfs.b[v]))
 				bdf_list_add(&parents, &vfs.b[v]);
+			else if (!pci_has_driver(r, &vfs.b[v]))
+				bdf_list_add(&driverless, &vfs.b[v]);
 		}
-		add_gpu(r, c, inv, &pf, &parents);
+		add_gpu(r, c, inv, &pf, &parents, &driverless);
 	}
 	return 0;
 }
@@ -203,7 +212,7 @@ static int read_current(const struct root *r, const struct bdf *vf, unsigned lon
 
 unsigned int nvidia_vfio_first_on(const struct root *r, const struct gpu *g)
 {
-	for (size_t i = 0; i < g->nparents; i++) {
+	for (size_t i = 0; i < g->nparents - g->driverless; i++) {
 		unsigned long number;
 
 		if (read_current(r, &g->parents[i], &number, NULL) == 0 && number)
@@ -239,8 +248,9 @@ static int active(const struct root *r, const struct catalog *c, struct inventor
 	(void)e;
 	for (size_t i = 0; i < inv->ngpus; i++) {
 		const struct gpu *g = &inv->gpus[i];
+		size_t n = g->framework == FRAMEWORK_NVIDIA_VFIO ? g->nparents - g->driverless : 0;
 
-		for (size_t p = 0; p < g->nparents && g->framework == FRAMEWORK_NVIDIA_VFIO; p++) {
+		for (size_t p = 0; p < n; p++) {
 			unsigned long number;
 			AUTO_ERR struct err why = { 0 };
 

@@ -38,7 +38,8 @@ enum ailment health_judge(const struct health_facts *f)
 	if (f->vfs && !f->bound_vfs)
 		return AILMENT_VFS_UNBOUND;
 	if (f->types)
-		return f->silent ? AILMENT_NO_TYPES : AILMENT_NONE;
+		return f->silent ? AILMENT_NO_TYPES :
+			f->bound_vfs < f->vfs ? AILMENT_SOME_UNBOUND : AILMENT_NONE;
 	if (!f->vgpu_driver && !f->vfs)
 		return AILMENT_PLAIN_DRIVER;
 	if (!f->iommu)
@@ -61,6 +62,7 @@ const char *health_cause(enum ailment a)
 		[AILMENT_NO_VFS] = "SR-IOV is not enabled: it has no VFs",
 		[AILMENT_VFS_UNBOUND] = "the VFs are not bound to the nvidia driver yet",
 		[AILMENT_NO_TYPES] = "it shows no vGPU types, though it holds no vGPU",
+		[AILMENT_SOME_UNBOUND] = "some of its VFs are not bound to a driver yet: nothing is made on those",
 	};
 
 	return causes[a];
@@ -96,6 +98,8 @@ char *health_cure(enum ailment a, const struct bdf *gpu)
 		return xasprintf(SRIOV_MANAGE " -e %s", at);
 	case AILMENT_VFS_UNBOUND:
 		return xasprintf(SRIOV_MANAGE " -d %s; " SRIOV_MANAGE " -e %s", at, at);
+	case AILMENT_SOME_UNBOUND:
+		return xasprintf("when none of its vGPUs is in use: " SRIOV_MANAGE " -d %s; " SRIOV_MANAGE " -e %s", at, at);
 	case AILMENT_NO_TYPES:
 		return xasprintf("systemctl restart nvidia-vgpud; where it stays so, journalctl -u nvidia-vgpud says why "
 				 "(a board without vGPU support); in MIG mode it needs an instance: nvidia-smi mig -i %s "
@@ -212,7 +216,9 @@ static void add(struct health *h, const struct bdf *gpu, enum ailment what)
 
 	struct sick_gpu *s = GROW(h->sick, h->n);
 
-	*s = (struct sick_gpu){ .addr = *gpu, .what = what };
+	*s = (struct sick_gpu){
+		.addr = *gpu, .what = what, .serves = what == AILMENT_SOME_UNBOUND,
+	};
 }
 
 static struct health_facts facts_of(const struct node *n, const char *driver)
@@ -293,7 +299,7 @@ static void check_known(const struct node *n, struct gpu *g, struct health *out)
 	struct health_facts f = facts_of(n, "nvidia");
 
 	f.vfs = g->sriov ? g->nparents : 0;
-	f.bound_vfs = g->unbound ? 0 : f.vfs;
+	f.bound_vfs = f.vfs - (g->sriov ? g->driverless : 0);
 	f.types = shows_types(n, g);
 	f.silent = is_silent(n, g);
 	f.vgpu_driver = f.iommu = true;

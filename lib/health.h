@@ -26,6 +26,7 @@ enum ailment {
 	AILMENT_NO_VFS,		/* SR-IOV is there and not enabled */
 	AILMENT_VFS_UNBOUND,	/* VFs came up without their driver */
 	AILMENT_NO_TYPES,	/* nvidia-vgpud has given the driver no types */
+	AILMENT_SOME_UNBOUND,	/* some VFs have no driver; the others serve */
 };
 
 /* What counts for one GPU. */
@@ -51,6 +52,7 @@ char *health_cure(enum ailment a, const struct bdf *gpu);
 struct sick_gpu {
 	struct bdf addr;
 	enum ailment what;
+	bool serves;		/* in part: what else is to be said of it holds */
 };
 
 struct health {

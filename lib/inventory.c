@@ -229,9 +229,17 @@ unsigned int gpu_used_mib(const struct inventory *inv, const struct gpu *g)
 	return sum;
 }
 
+bool parent_has_driver(const struct gpu *g, const struct bdf *parent)
+{
+	for (size_t i = g->nparents - g->driverless; i < g->nparents; i++)
+		if (bdf_eq(&g->parents[i], parent))
+			return false;
+	return true;
+}
+
 bool parent_is_free(const struct inventory *inv, const struct gpu *g, const struct bdf *parent)
 {
-	return !g->sriov || !inventory_on(inv, parent);
+	return !g->sriov || (parent_has_driver(g, parent) && !inventory_on(inv, parent));
 }
 
 size_t gpu_free_parents(const struct inventory *inv, const struct gpu *g)

@@ -74,7 +74,8 @@ struct gpu {
 	struct bdf *parents;		/* those with a driver first, in the order of the virtfn links;
 					   the PF itself without SR-IOV */
 	size_t nparents;
-	bool unbound;			/* none of the parents has a driver yet: nothing can be made */
+	size_t driverless;		/* the last ones of parents: VFs that no driver is bound to yet */
+	bool unbound;			/* that is all of them: nothing can be made */
 	struct offer *offers;
 	size_t noffers;
 	unsigned int distance;		/* from the CPUs that the VM is pinned to; 0 for all: not measured */
@@ -123,9 +124,10 @@ void inventory_sort_gpus(struct inventory *inv);
 size_t gpu_count(const struct inventory *inv, const struct gpu *g);
 /* Frame buffer of all vGPUs on the GPU, MiB. */
 unsigned int gpu_used_mib(const struct inventory *inv, const struct gpu *g);
-/* Parents that can still take a vGPU. */
+/* Parents that can still take a vGPU: they hold none, and have a driver. */
 size_t gpu_free_parents(const struct inventory *inv, const struct gpu *g);
 bool parent_is_free(const struct inventory *inv, const struct gpu *g, const struct bdf *parent);
+bool parent_has_driver(const struct gpu *g, const struct bdf *parent);
 
 /*
  * The GPU's frame buffer as far as its types tell: the size of the largest

@@ -71,6 +71,14 @@ bool pci_exists(const struct root *r, const struct bdf *fn)
 	return root_exists(r, path);
 }
 
+bool pci_has_driver(const struct root *r, const struct bdf *fn)
+{
+	AUTO_FREE char *path = xasprintf("sys/bus/pci/devices/%s/driver", BDF_STR(fn));
+	AUTO_FREE char *target = NULL;
+
+	return root_readlink(r, path, &target, NULL) == 0;
+}
+
 int pci_physfn(const struct root *r, const struct bdf *fn, struct bdf *pf)
 {
 	AUTO_FREE char *path = xasprintf("sys/bus/pci/devices/%s/physfn", BDF_STR(fn));

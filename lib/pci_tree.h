@@ -23,6 +23,9 @@ int pci_list(const struct root *r, const char *path, struct bdf_list *out, struc
 /* Whether the function is there at all. */
 bool pci_exists(const struct root *r, const struct bdf *fn);
 
+/* Whether a driver is bound to a function: one link. */
+bool pci_has_driver(const struct root *r, const struct bdf *fn);
+
 /* The physical function of a VF; -ENOENT for a function that is no VF. */
 int pci_physfn(const struct root *r, const struct bdf *fn, struct bdf *pf);
 

@@ -244,7 +244,10 @@ static char *why_not(const struct inventory *inv, const struct want *w,
 		return xasprintf("full: %zu of %u%s", count, limit, who);
 	}
 	if (!gpu_free_parents(inv, g))
-		return xasprintf("full: none of its %zu VFs is free", g->nparents);
+		return g->driverless ?
+			xasprintf("full: none of its %zu VFs with a driver is free; %zu have none yet",
+				  g->nparents - g->driverless, g->driverless) :
+			xasprintf("full: none of its %zu VFs is free", g->nparents);
 	return NULL;
 }
 
@@ -301,6 +304,8 @@ static char *pick_parent(const struct inventory *inv, const struct want *w,
 	if (own)
 		return xasprintf("gives vm %u a vGPU already, and two vGPUs of one VM must be on different parents",
 				 w->vmid);
+	if (w->pinned && !parent_has_driver(g, &w->parent))
+		return xasprintf("%s is not bound to a driver yet", BDF_STR(&w->parent));
 	why = refused_by_parents(refused, g, t);
 	return why ? why : xasprintf("%s is taken", BDF_STR(&w->parent));
 }

@@ -23,17 +23,14 @@ static int by_address(const void *a, const void *b)
 
 static bool has_driver(const struct root *r, const struct bdf_list *nvidia, const struct bdf *fn)
 {
-	AUTO_FREE char *path = xasprintf("sys/bus/pci/devices/%s/driver", BDF_STR(fn));
-	AUTO_FREE char *target = NULL;
-
 	if (nvidia->n && bsearch(fn, nvidia->b, nvidia->n, sizeof(*fn), by_address))
 		return true;
-	return root_readlink(r, path, &target, NULL) == 0;
+	return pci_has_driver(r, fn);
 }
 
 /*
  * VFs come up on the mdev bus before their driver does, and what is made on one
- * then may be nothing. Such parents go to the end, where they are tried last.
+ * then is nothing. Such parents go to the end and are no place for a vGPU.
  */
 static void sort_bound_first(const struct root *r, const struct bdf_list *nvidia,
 			     struct gpu *g)
@@ -48,6 +45,7 @@ static void sort_bound_first(const struct root *r, const struct bdf_list *nvidia
 			unbound[n++] = g->parents[i];
 	for (size_t i = 0; i < n; i++)
 		g->parents[bound + i] = unbound[i];
+	g->driverless = n;
 	g->unbound = n && !bound;
 }
 

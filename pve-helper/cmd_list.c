@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "commands.h"
 #include "framework.h"
+#include "health.h"
 #include "json_util.h"
 #include "options.h"
 #include "scan.h"
@@ -161,6 +162,19 @@ static int by_place(const void *a, const void *b)
 	return rc ? rc : strcmp(x->uuid, y->uuid);
 }
 
+/* VFs that came up without their driver; a GPU of such alone has no vGPUs to list. */
+static void print_driverless(const struct inventory *inv)
+{
+	for (size_t i = 0; i < inv->ngpus; i++) {
+		const struct gpu *g = &inv->gpus[i];
+		AUTO_FREE char *cure = health_cure(AILMENT_SOME_UNBOUND, &g->addr);
+
+		if (g->driverless && !g->unbound)
+			fprintf(stderr, "pve-vgpu: GPU %s: %s\nhint: %s\n", BDF_STR(&g->addr),
+				health_cause(AILMENT_SOME_UNBOUND), cure);
+	}
+}
+
 int cmd_list(struct ctx *c, int argc, char *argv[], struct err *e)
 {
 	static const struct option_set set = { .json = true };
@@ -189,6 +203,7 @@ int cmd_list(struct ctx *c, int argc, char *argv[], struct err *e)
 			print_records(c, &l);
 		for (size_t i = 0; i < l.inv.problems.n; i++)
 			fprintf(stderr, "pve-vgpu: %s\n", l.inv.problems.s[i]);
+		print_driverless(&l.inv);
 	}
 	vfio_users_free(&l.users);
 	inventory_free(&l.inv);

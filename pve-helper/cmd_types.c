@@ -137,7 +137,7 @@ static void print_remarks(const struct ctx *c, struct catalog *catalog, struct i
 			health_cause(s->what), cure);
 	}
 	for (size_t i = 0; i < inv->ngpus; i++)
-		if (!health_of(&h, &inv->gpus[i].addr))
+		if (!health_of(&h, &inv->gpus[i].addr) || health_of(&h, &inv->gpus[i].addr)->serves)
 			remark_mig(&inv->gpus[i], &migs[i]);
 }
 

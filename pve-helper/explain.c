@@ -37,6 +37,16 @@ static void tell(struct story *s, const struct bdf *gpu, const char *cause, cons
 		strlist_add(&s->cures, cure);
 }
 
+/* It serves in part: told where that part is too small, and other cures stand before its own. */
+static void tell_part(struct story *s, const struct sick_gpu *sick, int rc)
+{
+	AUTO_FREE char *cure = health_cure(sick->what, &sick->addr);
+
+	if (rc == -ENOSPC)
+		strlist_take(&s->lines, xasprintf("  GPU %s: %s; %s", BDF_STR(&sick->addr),
+						  health_cause(sick->what), cure));
+}
+
 static bool want_allows(const struct explain *x, const struct want *w, const struct bdf *gpu)
 {
 	const struct gpu *g = w->pinned ? inventory_gpu_of(x->inv, &w->parent) : NULL;
@@ -153,7 +163,7 @@ static void judge_gpu(struct story *s, struct gpu *g)
 	judge_wants(s, &m, g);
 }
 
-static void gather(struct story *s)
+static void gather(struct story *s, int rc)
 {
 	AUTO_HEALTH struct health h = { 0 };
 	struct inventory *inv = s->x->inv;
@@ -163,12 +173,19 @@ static void gather(struct story *s)
 	for (size_t i = 0; i < h.n; i++) {
 		AUTO_FREE char *cure = health_cure(h.sick[i].what, &h.sick[i].addr);
 
-		if (concerns(s->x, &h.sick[i].addr))
+		if (!concerns(s->x, &h.sick[i].addr))
+			continue;
+		if (h.sick[i].serves)
+			tell_part(s, &h.sick[i], rc);
+		else
 			tell(s, &h.sick[i].addr, health_cause(h.sick[i].what), cure);
 	}
-	for (size_t i = 0; i < inv->ngpus; i++)
-		if (concerns(s->x, &inv->gpus[i].addr) && !health_of(&h, &inv->gpus[i].addr))
+	for (size_t i = 0; i < inv->ngpus; i++) {
+		const struct sick_gpu *sick = health_of(&h, &inv->gpus[i].addr);
+
+		if (concerns(s->x, &inv->gpus[i].addr) && (!sick || sick->serves))
 			judge_gpu(s, &inv->gpus[i]);
+	}
 }
 
 static char *joined(const struct strlist *l, const char *between, size_t most)
@@ -204,7 +221,7 @@ int explain_refusal(const struct ctx *c, const struct explain *x, int rc, struct
 
 	if (!e || !e->msg || (rc != -ENOENT && rc != -ENODEV && rc != -ENOSPC))
 		return rc;
-	gather(&s);
+	gather(&s, rc);
 	if (!s.lines.n)
 		return rc;
 

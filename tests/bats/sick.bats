@@ -69,16 +69,52 @@ cured() {
 	cured '"framework": "nvidia-vfio"'
 }
 
-@test "sick: a GPU of which some VFs lack their driver serves from the others first" {
-	node_json <<< '{"gpus":[{"bdf":"0000:e8:00.0","totalvfs":4}],"vf_drivers":{"0000:e8:00.4":null,"0000:e8:00.5":null}}'
-	run -0 pve_vgpu types
-	refute_output 'not bound'
-	run -0 pve_vgpu create A40-12A
-	assert_output 'on 0000:e8:00.6'
-	run -0 pve_vgpu create A40-12A
-	assert_output 'on 0000:e8:00.7'
-	run -0 pve_vgpu create A40-12A
-	assert_output 'on 0000:e8:00.4'
+# partly FRAMEWORK: an A40 with four VFs of which the first two have no driver
+partly() {
+	node_json <<< "{\"gpus\":[{\"bdf\":\"$PF\",\"totalvfs\":4,\"framework\":\"$1\"}],
+		\"vf_drivers\":{\"0000:e8:00.4\":null,\"0000:e8:00.5\":null}}"
+}
+
+PART='some of its VFs are not bound to a driver yet: nothing is made on those'
+
+@test "sick: VFs without a driver are not counted and no place, while the others serve" {
+	local f
+
+	for f in mdev nvidia-vfio; do
+		ROOT=$BATS_TEST_TMPDIR/$f
+		partly $f
+		run -0 pve_vgpu types
+		names "$PART" "$MANAGE -d $PF; $MANAGE -e $PF"
+		assert_equal "$(available 2>/dev/null | jq -c '[."A40-12A", ."A40-2Q", ."A40-48Q"]')" '[2,2,1]'
+		run -0 pve_vgpu list
+		assert_output "GPU $PF: $PART"
+		run -0 pve_vgpu create A40-12A
+		assert_output 'on 0000:e8:00.6'
+		refute_output 'not bound'
+		run -0 pve_vgpu create A40-12A
+		assert_output 'on 0000:e8:00.7'
+		assert_equal "$(available 2>/dev/null | jq -c '[.[]] | add')" 0
+		run -0 pve_vgpu plan --fit --json
+		assert_equal "$(pve_vgpu plan --fit --json 2>/dev/null | jq -c '[.[].available] | add')" 0
+		vm 100
+		settings '[vm 100]' 'hostpci0 = A40-12A'
+		for cmd in 'create A40-12A' 'plan 100' '100 pre-start'; do
+			# shellcheck disable=SC2086
+			run -1 pve_vgpu $cmd
+			assert_output 'full: none of its 2 VFs with a driver is free; 2 have none yet'
+			assert_output "GPU $PF: $PART; when none of its vGPUs is in use: $MANAGE -d $PF; $MANAGE -e $PF"
+		done
+	done
+}
+
+@test "sick: a VF without a driver that the VM's config names is no place" {
+	partly mdev
+	vm 100 'hostpci0: 0000:e8:00.4,mdev=pci-573'
+	settings '[vm 100]' 'hostpci0 = A40-12A'
+	run -1 hook 100 pre-start
+	assert_output '0000:e8:00.4 is not bound to a driver yet'
+	assert_output "$MANAGE -d $PF"
+	assert_equal "$(mdevs)" ''
 }
 
 @test "sick: SR-IOV is not enabled" {

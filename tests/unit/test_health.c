@@ -100,6 +100,12 @@ int main(void)
 		CHECK_AILS(AILMENT_NONE, (void)f);
 		CHECK_AILS(AILMENT_NONE, f.vfs = f.bound_vfs = 0; f.sriov = false);
 	}
+	TEST("health: some of the VFs without a driver leave the others to serve, and hide nothing worse") {
+		CHECK_AILS(AILMENT_SOME_UNBOUND, f.bound_vfs = 1);
+		CHECK_AILS(AILMENT_NO_TYPES, f.bound_vfs = 3; f.types = false);
+		CHECK_AILS(AILMENT_VFS_UNBOUND, f.bound_vfs = 0);
+		CHECK(cure_names(AILMENT_SOME_UNBOUND, "sriov-manage -e 0000:e8:00.0"));
+	}
 	TEST("health: who else has the GPU") {
 		CHECK_AILS(AILMENT_PASSTHROUGH, f.driver = "vfio-pci"; f.types = false);
 		CHECK_AILS(AILMENT_NOUVEAU, f.driver = "nouveau"; f.types = false);
@@ -117,11 +123,8 @@ int main(void)
 		CHECK_AILS(AILMENT_NO_TYPES, f.types = f.sriov = false; f.vfs = 0);
 		CHECK_AILS(AILMENT_NO_TYPES, f.silent = true);
 	}
-	TEST("health: some VFs with a driver are enough") {
-		CHECK_AILS(AILMENT_NONE, f.bound_vfs = 1);
-	}
 	TEST("health: every ailment has a cause and a cure, with the GPU's address where a command takes it") {
-		for (enum ailment a = AILMENT_PASSTHROUGH; a <= AILMENT_NO_TYPES; a++) {
+		for (enum ailment a = AILMENT_PASSTHROUGH; a <= AILMENT_SOME_UNBOUND; a++) {
 			CHECK(*health_cause(a));
 			CHECK(!cure_names(a, "%"));
 			CHECK(cure_names(a, ""));
@@ -177,6 +180,7 @@ int main(void)
 
 		CHECK_STR(got, "");
 		inv.gpus[0].unbound = true;
+		inv.gpus[0].driverless = inv.gpus[0].nparents;
 
 		AUTO_FREE char *again = found(":", &inv);
 		AUTO_FREE char *want = xasprintf("0000:e8:00.0:%d", AILMENT_VFS_UNBOUND);
