@@ -102,8 +102,8 @@ void mdev_parents_like(const struct root *r, const struct gpu *g, const struct b
 
 /*
  * Note in inv->problems each GPU whose VFs show their types under the names of
- * different drivers. One listing for each VF, no attribute: for those who show
- * the node.
+ * different drivers. A look at each VF, no attribute: for those who show the
+ * node.
  */
 void mdev_check_drivers(const struct root *r, struct inventory *inv);
 

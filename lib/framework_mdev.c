@@ -292,23 +292,37 @@ int mdev_type_dirname(const struct root *r, const struct bdf *parent, const char
 	return fail(e, -ENOENT, "'/%s' has no type %s", types, key);
 }
 
-/*
- * The driver's name before the types of a parent, "nvidia" or "vfio-pci": that
- * of the time when they were registered. NULL: it shows none. The caller frees it.
- */
-static char *driver_of_types(const struct root *r, const struct bdf *parent)
+/* The first type that a parent shows, as its directory is called; NULL: it shows none. Freed by the caller. */
+static char *first_type(const struct root *r, const struct bdf *parent)
 {
 	AUTO_FREE char *types = types_path(parent);
 	AUTO_STRLIST struct strlist names = { 0 };
-	const char *dash;
 
 	if (root_list(r, types, &names, NULL) < 0 || !names.n)
 		return NULL;
 	strlist_sort(&names);
-	dash = strrchr(names.s[0], '-');
+	return xstrdup(names.s[0]);
+}
+
+/*
+ * The driver's name before a type, "nvidia" or "vfio-pci": that of the time when
+ * the types were registered. The caller frees it.
+ */
+static char *driver_of_type(const char *type)
+{
+	const char *dash = strrchr(type, '-');
+
 	if (!dash || dash[1 + strspn(dash + 1, "0123456789")])
-		dash = strchr(names.s[0], '-');
-	return dash ? xstrndup(names.s[0], (size_t)(dash - names.s[0])) : xstrdup(names.s[0]);
+		dash = strchr(type, '-');
+	return dash ? xstrndup(type, (size_t)(dash - type)) : xstrdup(type);
+}
+
+/* Of all types of a parent; NULL: it shows none. The caller frees it. */
+static char *driver_of_types(const struct root *r, const struct bdf *parent)
+{
+	AUTO_FREE char *type = first_type(r, parent);
+
+	return type ? driver_of_type(type) : NULL;
 }
 
 void mdev_parents_like(const struct root *r, const struct gpu *g, const struct bdf *parent,
@@ -331,41 +345,86 @@ void mdev_parents_like(const struct root *r, const struct gpu *g, const struct b
 	}
 }
 
+/* Drivers by which the VFs of a GPU show their types. */
+struct drivers {
+	struct strlist names;
+	struct strlist types;		/* a directory of each: "nvidia-556" */
+	size_t *count, *first;		/* VFs; the first one, as an index of the GPU's parents */
+};
+
+static void drivers_free(struct drivers *d)
+{
+	strlist_free(&d->names);
+	strlist_free(&d->types);
+	free(d->count);
+	free(d->first);
+}
+
+/*
+ * Which of the drivers known already the types of a VF are under. All VFs of a
+ * GPU show the same types, so the directory that one has tells of another
+ * without listing it. d->names.n: of none.
+ */
+static size_t known_driver(const struct root *r, const struct drivers *d, const struct bdf *vf)
+{
+	size_t at = 0;
+
+	for (; at < d->types.n; at++) {
+		AUTO_FREE char *types = types_path(vf);
+		AUTO_FREE char *type = xasprintf("%s/%s", types, d->types.s[at]);
+
+		if (root_exists(r, type))
+			break;
+	}
+	return at;
+}
+
+static void add_driver(const struct root *r, const struct gpu *g, size_t i, struct drivers *d)
+{
+	const struct bdf *vf = &g->parents[i];
+	size_t at = known_driver(r, d, vf);
+
+	if (at == d->names.n) {
+		AUTO_FREE char *type = first_type(r, vf);
+		AUTO_FREE char *name = type ? driver_of_type(type) : NULL;
+
+		if (!name)
+			return;
+		for (at = 0; at < d->names.n && strcmp(d->names.s[at], name); at++)
+			;
+		if (at == d->names.n) {
+			strlist_add(&d->names, name);
+			strlist_add(&d->types, type);
+			d->first[at] = i;
+		}
+	}
+	d->count[at]++;
+}
+
 /* "nvidia (0000:e8:00.4 and 29 more), vfio-pci (0000:e8:04.0 and 1 more)"; NULL where all are alike. */
 static char *drivers_of(const struct root *r, const struct gpu *g)
 {
-	AUTO_STRLIST struct strlist drivers = { 0 };
-	AUTO_FREE size_t *count = xcalloc(g->nparents, sizeof(*count));
-	AUTO_FREE size_t *first = xcalloc(g->nparents, sizeof(*first));
+	__attribute__((cleanup(drivers_free))) struct drivers d = {
+		.count = xcalloc(g->nparents, sizeof(*d.count)),
+		.first = xcalloc(g->nparents, sizeof(*d.first)),
+	};
 	char *text = NULL;
 	size_t len;
 
 	/* Those without a driver are no place, and have a remark of their own. */
-	for (size_t i = 0; i < g->nparents - g->driverless; i++) {
-		AUTO_FREE char *its = driver_of_types(r, &g->parents[i]);
-		size_t at = 0;
-
-		if (!its)
-			continue;
-		while (at < drivers.n && strcmp(drivers.s[at], its))
-			at++;
-		if (at == drivers.n) {
-			strlist_add(&drivers, its);
-			first[at] = i;
-		}
-		count[at]++;
-	}
-	if (drivers.n < 2)
+	for (size_t i = 0; i < g->nparents - g->driverless; i++)
+		add_driver(r, g, i, &d);
+	if (d.names.n < 2)
 		return NULL;
 
 	FILE *f = xmemstream(&text, &len);
 
-	for (size_t i = 0; i < drivers.n; i++) {
-		AUTO_FREE char *name = text_clean(drivers.s[i], NAME_MAX);
+	for (size_t i = 0; i < d.names.n; i++) {
+		AUTO_FREE char *name = text_clean(d.names.s[i], NAME_MAX);
 
-		fprintf(f, "%s%s (%s", i ? ", " : "", name, BDF_STR(&g->parents[first[i]]));
-		if (count[i] > 1)
-			fprintf(f, " and %zu more", count[i] - 1);
+		fprintf(f, "%s%s (%s", i ? ", " : "", name, BDF_STR(&g->parents[d.first[i]]));
+		if (d.count[i] > 1)
+			fprintf(f, " and %zu more", d.count[i] - 1);
 		fputc(')', f);
 	}
 	fclose(f);

@@ -220,7 +220,8 @@ const char *path_base(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static int read_all(int fd, char **text, size_t *len)
+/* once: what fits into one page is all there is, as in an attribute of sysfs. */
+static int read_all(int fd, bool once, char **text, size_t *len)
 {
 	size_t cap = 4096, n = 0;
 	AUTO_FREE char *buf = xcalloc(cap + 1, 1);
@@ -242,6 +243,8 @@ static int read_all(int fd, char **text, size_t *len)
 		if (got == 0)
 			break;
 		n += (size_t)got;
+		if (once && n < cap)
+			break;
 	}
 	buf[n] = '\0';
 	*len = n;
@@ -249,18 +252,24 @@ static int read_all(int fd, char **text, size_t *len)
 	return 0;
 }
 
-int root_read(const struct root *r, const char *path, char **text, size_t *len, struct err *e)
+static int read_file(const struct root *r, const char *path, bool once, char **text, size_t *len,
+		     struct err *e)
 {
 	AUTO_FD int fd = root_openat(r, path, O_RDONLY, 0);
-	int rc = fd < 0 ? fd : read_all(fd, text, len);
+	int rc = fd < 0 ? fd : read_all(fd, once, text, len);
 
 	return rc < 0 ? fail_errno(e, -rc, "read '/%s'", path) : 0;
 }
 
-int root_read_attr(const struct root *r, const char *path, char **text, struct err *e)
+int root_read(const struct root *r, const char *path, char **text, size_t *len, struct err *e)
+{
+	return read_file(r, path, false, text, len, e);
+}
+
+static int read_line(const struct root *r, const char *path, bool once, char **text, struct err *e)
 {
 	size_t len;
-	int rc = root_read(r, path, text, &len, e);
+	int rc = read_file(r, path, once, text, &len, e);
 
 	if (rc < 0)
 		return rc;
@@ -269,10 +278,16 @@ int root_read_attr(const struct root *r, const char *path, char **text, struct e
 	return 0;
 }
 
+int root_read_attr(const struct root *r, const char *path, char **text, struct err *e)
+{
+	return read_line(r, path, false, text, e);
+}
+
 int root_read_number(const struct root *r, const char *path, unsigned long *out, struct err *e)
 {
 	AUTO_FREE char *text = NULL;
-	int rc = root_read_attr(r, path, &text, e);
+	/* A number does not come in parts. */
+	int rc = read_line(r, path, true, &text, e);
 
 	if (rc < 0)
 		return rc;

@@ -24,7 +24,7 @@ const char *term_on(FILE *f, enum style s)
 {
 	static const char *const on[] = { "", "\033[1m", "\033[2m", "\033[33m" };
 
-	return has_colour(f) ? on[s] : "";
+	return s != STYLE_NONE && has_colour(f) ? on[s] : "";
 }
 
 const char *term_off(FILE *f, enum style s)
@@ -74,7 +74,10 @@ static size_t columns(const char *s)
 
 static void print_row(const struct table_row *r, const size_t *width, FILE *f)
 {
-	fputs(term_on(f, r->style), f);
+	/* Without widths it is no terminal, and need not be asked of each row again. */
+	enum style style = width ? r->style : STYLE_NONE;
+
+	fputs(term_on(f, style), f);
 	for (size_t i = 0; i < r->n; i++) {
 		bool last = i + 1 == r->n;
 
@@ -84,7 +87,7 @@ static void print_row(const struct table_row *r, const size_t *width, FILE *f)
 			fprintf(f, "%s%*s", r->cell[i],
 				last ? 0 : (int)(width[i] - columns(r->cell[i])) + 2, "");
 	}
-	fprintf(f, "%s\n", term_off(f, r->style));
+	fprintf(f, "%s\n", term_off(f, style));
 }
 
 void table_print(const struct table *t, FILE *f)

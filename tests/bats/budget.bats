@@ -167,3 +167,36 @@ refute_match() {
 	pve_vgpu plan 100
 	at_most 0
 }
+
+# calls COMMAND…: its system calls
+calls() {
+	# LeakSanitizer does not work where strace looks on.
+	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -c -U calls,name -o "$BATS_TEST_TMPDIR/calls" \
+		"$PVE_VGPU" --root "$ROOT" "$@" > /dev/null 2>&1
+	awk '$2 == "total" { print $1 }' "$BATS_TEST_TMPDIR/calls"
+}
+
+# at_most_per_vf N FRAMEWORK COMMAND…: what each VF adds to them
+at_most_per_vf() {
+	local limit=$1 framework=$2 few many
+
+	shift 2
+	ROOT=$BATS_TEST_TMPDIR/few-$framework-$1
+	a40 "\"framework\": \"$framework\", \"totalvfs\": 8"
+	pve_vgpu types > /dev/null
+	few=$(calls "$@")
+	ROOT=$BATS_TEST_TMPDIR/many-$framework-$1
+	a40 "\"framework\": \"$framework\", \"totalvfs\": 32"
+	pve_vgpu types > /dev/null
+	many=$(calls "$@")
+	[ $((many - few)) -le $((24 * limit)) ] || { echo "$framework $*: $few calls with 8 VFs, $many with 32"; return 1; }
+}
+
+@test "types and list: a VF costs a link and a look, no listing; on vendor VFIO a link and one attribute" {
+	local cmd
+
+	for cmd in types list; do
+		at_most_per_vf 4 mdev $cmd
+		at_most_per_vf 5 nvidia-vfio $cmd
+	done
+}
