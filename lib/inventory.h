@@ -78,7 +78,7 @@ struct gpu {
 	bool unbound;			/* that is all of them: nothing can be made */
 	struct offer *offers;
 	size_t noffers;
-	unsigned int distance;		/* from the CPUs that the VM is pinned to; 0 for all: not measured */
+	unsigned int distance;		/* from the NUMA nodes that the VM is bound to; 0 for all: not measured */
 	bool seen;			/* offers were read, now or before; else they are assumed */
 	bool asked;			/* the driver was asked for them in this run */
 };

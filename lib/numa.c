@@ -58,7 +58,7 @@ int numa_cpus_parse(const char *list, bool set[static NUMA_CPUS])
 
 struct numa_node {
 	unsigned long id;
-	unsigned int cpus;		/* of the VM's */
+	unsigned int weight;		/* CPUs of the VM's, or 1; 0: it is not on this node */
 	unsigned long *distance;	/* to the nodes in order; NULL: not told */
 	size_t n_distance;
 };
@@ -120,7 +120,7 @@ static void count_cpus(const struct root *r, const bool *vm, struct numa_node *n
 	if (!list || numa_cpus_parse(list, its) < 0)
 		return;
 	for (size_t i = 0; i < NUMA_CPUS; i++)
-		node->cpus += vm[i] && its[i];
+		node->weight += vm[i] && its[i];
 }
 
 static void read_distances(const struct root *r, struct numa_node *node)
@@ -146,7 +146,7 @@ static unsigned long between(const struct numa *n, const struct numa_node *from,
 	return from == &n->nodes[to] ? NEAR : FAR;
 }
 
-/* Of all the VM's CPUs together, so that the node with most of them weighs most. */
+/* Of all that the VM has together, so that the node with most of it weighs most. */
 static unsigned int distance_to(const struct numa *n, unsigned long id)
 {
 	unsigned long sum = 0;
@@ -155,8 +155,8 @@ static unsigned int distance_to(const struct numa *n, unsigned long id)
 		if (n->nodes[to].id != id)
 			continue;
 		for (size_t i = 0; i < n->n; i++)
-			if (n->nodes[i].cpus)
-				sum += n->nodes[i].cpus * between(n, &n->nodes[i], to);
+			if (n->nodes[i].weight)
+				sum += n->nodes[i].weight * between(n, &n->nodes[i], to);
 		return (unsigned int)sum;
 	}
 	return UNKNOWN;
@@ -171,31 +171,65 @@ static unsigned int distance_of_gpu(const struct root *r, const struct numa *n, 
 	return root_read_number(r, path, &id, NULL) < 0 ? UNKNOWN : distance_to(n, id);
 }
 
-/* Whether the VM's CPUs are found on some node. */
-static bool place_vm(const struct root *r, const char *affinity, struct numa *n)
+static bool is_placed(const struct numa *n)
 {
-	AUTO_FREE bool *cpus = xcalloc(NUMA_CPUS, sizeof(*cpus));
-	bool any = false;
-
-	if (numa_cpus_parse(affinity, cpus) < 0)
-		return false;
-	for (size_t i = 0; i < n->n; i++) {
-		count_cpus(r, cpus, &n->nodes[i]);
-		if (n->nodes[i].cpus)
-			read_distances(r, &n->nodes[i]);
-		any |= n->nodes[i].cpus > 0;
-	}
-	return any;
+	for (size_t i = 0; i < n->n; i++)
+		if (n->nodes[i].weight)
+			return true;
+	return false;
 }
 
-void numa_measure(const struct root *r, const char *affinity, struct inventory *inv,
-		  const bool *which)
+static void place_by_cpus(const struct root *r, const char *affinity, struct numa *n)
+{
+	AUTO_FREE bool *cpus = xcalloc(NUMA_CPUS, sizeof(*cpus));
+
+	if (numa_cpus_parse(affinity, cpus) < 0)
+		return;
+	for (size_t i = 0; i < n->n; i++)
+		count_cpus(r, cpus, &n->nodes[i]);
+}
+
+/* Keep what is on the nodes of the list; where nothing is, each of them counts the same. */
+static void place_on_nodes(const char *hostnodes, struct numa *n)
+{
+	AUTO_FREE bool *on = xcalloc(NUMA_CPUS, sizeof(*on));
+	bool any = false, weighed = false;
+
+	if (numa_cpus_parse(hostnodes, on) < 0)
+		return;
+	for (size_t i = 0; i < n->n; i++) {
+		bool its = n->nodes[i].id < NUMA_CPUS && on[n->nodes[i].id];
+
+		any |= its;
+		weighed |= its && n->nodes[i].weight;
+	}
+	for (size_t i = 0; i < n->n && any; i++) {
+		bool its = n->nodes[i].id < NUMA_CPUS && on[n->nodes[i].id];
+
+		if (!its)
+			n->nodes[i].weight = 0;
+		else if (!weighed)
+			n->nodes[i].weight = 1;
+	}
+}
+
+void numa_measure(const struct root *r, const char *hostnodes, const char *affinity,
+		  struct inventory *inv, const bool *which)
 {
 	__attribute__((cleanup(numa_free))) struct numa n = { 0 };
 
 	list_nodes(r, &n);
-	if (n.n < 2 || !place_vm(r, affinity, &n))
+	if (n.n < 2)
 		return;
+	if (affinity)
+		place_by_cpus(r, affinity, &n);
+	if (hostnodes)
+		place_on_nodes(hostnodes, &n);
+	if (!is_placed(&n))
+		return;
+	for (size_t i = 0; i < n.n; i++)
+		if (n.nodes[i].weight)
+			read_distances(r, &n.nodes[i]);
 	for (size_t i = 0; i < inv->ngpus; i++)
 		if (which[i])
 			inv->gpus[i].distance = distance_of_gpu(r, &n, &inv->gpus[i].addr);

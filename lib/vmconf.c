@@ -150,6 +150,31 @@ char *vmconf_property(const char *text, const char *key, const char *default_key
 	return value ? xstrdup(value) : NULL;
 }
 
+/* --- numa<N> --- */
+
+char *vmconf_hostnodes(const struct vmconf *c)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = xmemstream(&text, &len);
+
+	for (size_t i = 0; i < VMCONF_NUMA_MAX && c->numa; i++) {
+		AUTO_FREE char *nodes = c->numa_node[i] ?
+			vmconf_property(c->numa_node[i], "hostnodes", NULL) : NULL;
+
+		/* Without any other character it is a list, or nothing that qemu-server starts. */
+		if (!nodes || nodes[strspn(nodes, DIGITS "-;")])
+			continue;
+		for (char *s = nodes; (s = strchr(s, ';')); )
+			*s = ',';
+		fprintf(f, "%s%s", ftell(f) ? "," : "", nodes);
+	}
+	fclose(f);
+	if (!len)
+		free(take_ptr(text));
+	return text;
+}
+
 /* --- hostpci --- */
 
 /* [domain of four digits or more:]bus:device[.function] */
@@ -280,6 +305,16 @@ static void set_hostpci(struct vmconf *c, const char *digits, const char *value)
 	*h = new;
 }
 
+static void set_numa_node(struct vmconf *c, const char *digits, const char *value)
+{
+	unsigned long index;
+
+	if ((*digits == '0' && digits[1]) ||
+	    parse_ulong(digits, 0, VMCONF_NUMA_MAX - 1, &index) < 0)
+		return;
+	set(&c->numa_node[index], xstrdup(value));
+}
+
 /* "bios" has no format in PVE's schema, and check_type() takes the quotes off such a string. */
 static char *unquoted(const char *value)
 {
@@ -325,6 +360,8 @@ static void set_key(struct vmconf *c, const char *key, const char *value)
 		set(&c->bios, unquoted(value));
 	else if (!strcmp(key, "numa"))
 		parse_bool(value, &c->numa);
+	else if (!strncmp(key, "numa", strlen("numa")))
+		set_numa_node(c, key + strlen("numa"), value);
 	else if (!strcmp(key, "template"))
 		parse_bool(value, &c->template);
 	else if (!strncmp(key, "hostpci", strlen("hostpci")))
@@ -416,5 +453,7 @@ void vmconf_free(struct vmconf *c)
 		free(texts[i]);
 	for (size_t i = 0; i < VMCONF_HOSTPCI_MAX; i++)
 		hostpci_free(&c->hostpci[i]);
+	for (size_t i = 0; i < VMCONF_NUMA_MAX; i++)
+		free(c->numa_node[i]);
 	*c = (struct vmconf){ 0 };
 }

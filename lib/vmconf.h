@@ -20,6 +20,7 @@
 #include "strlist.h"
 
 #define VMCONF_HOSTPCI_MAX	16
+#define VMCONF_NUMA_MAX		8
 
 /*
  * Source: qemu-server src/PVE/QemuServer/PCI.pm, $hostpci_fmt and
@@ -50,6 +51,7 @@ struct vmconf {
 	char *meta;
 	char *affinity;
 	bool numa;
+	char *numa_node[VMCONF_NUMA_MAX];	/* numa<N>, "cpus=0-3,hostnodes=0,policy=bind", or NULL */
 	bool template;
 	struct hostpci hostpci[VMCONF_HOSTPCI_MAX];
 };
@@ -74,6 +76,14 @@ void hostpci_parse(const char *value, struct hostpci *out);
  * default_key is the key whose name may be left out, or NULL.
  */
 char *vmconf_property(const char *text, const char *key, const char *default_key);
+
+/*
+ * The host's NUMA nodes that the VM's memory is bound to, "0,2-3": hostnodes of
+ * all its numa<N>. They count where numa is on, as qemu-server has it. Returns
+ * what the caller frees, or NULL where there are none.
+ * Source: qemu-server src/PVE/QemuServer/Memory.pm, $numa_fmt and config()
+ */
+char *vmconf_hostnodes(const struct vmconf *c);
 
 void hostpci_free(struct hostpci *h);
 void vmconf_free(struct vmconf *c);

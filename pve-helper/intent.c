@@ -246,16 +246,17 @@ static bool concerns(const struct want_list *l, const struct gpu *g)
 	return false;
 }
 
-/* Where the VM is pinned to CPUs and there are GPUs to choose from. */
+/* Where the VM is bound to NUMA nodes or CPUs, and there are GPUs to choose from. */
 static void measure(const struct reader *rd)
 {
+	AUTO_FREE char *hostnodes = vmconf_hostnodes(rd->conf);
 	AUTO_FREE bool *which = xcalloc(rd->inv->ngpus, sizeof(*which));
 	size_t n = 0;
 
-	for (size_t i = 0; i < rd->inv->ngpus && rd->conf->affinity; i++)
+	for (size_t i = 0; i < rd->inv->ngpus && (hostnodes || rd->conf->affinity); i++)
 		n += which[i] = concerns(rd->out, &rd->inv->gpus[i]);
 	if (n > 1)
-		numa_measure(&rd->c->root, rd->conf->affinity, rd->inv, which);
+		numa_measure(&rd->c->root, hostnodes, rd->conf->affinity, rd->inv, which);
 }
 
 int intent_wants(const struct ctx *c, const struct vm_settings *vs, const struct vmconf *conf,

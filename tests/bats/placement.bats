@@ -287,6 +287,31 @@ cpus() {
 	assert_output "GPU $ON_NODE0"
 }
 
+@test "NUMA: a VM whose memory is bound to a node gets the nearest GPU, where numa is on" {
+	local f
+
+	for f in a40x8-mdev a40x8-vfio; do
+		ROOT=$BATS_TEST_TMPDIR/$f
+		node $f
+		settings '[vm 100]' 'hostpci0 = A40-24A' '[vm 101]' 'hostpci0 = A40-24A' '[vm 102]' 'hostpci0 = A40-24A' \
+			'[vm 103]' 'hostpci0 = A40-24A'
+		vm 100 'numa: 1' 'numa0: cpus=0-3,hostnodes=1,memory=1024,policy=bind'
+		run -0 hook 100 pre-start
+		assert_output "GPU $ON_NODE1"
+		# where the memory is counts for more than where the CPUs are
+		vm 101 "affinity: $(cpus 0)" 'numa: 1' 'numa0: cpus=0-3,hostnodes=1,memory=1024,policy=bind'
+		run -0 hook 101 pre-start
+		assert_output "GPU $ON_NODE1"
+		# over both nodes, the CPUs decide
+		vm 102 "affinity: $(cpus 1)" 'numa: 1' 'numa0: cpus=0,hostnodes=0,policy=bind' 'numa1: cpus=1,hostnodes=1,policy=bind'
+		run -0 hook 102 pre-start
+		assert_output 'GPU 0000:e6:00.0'
+		vm 103 'numa: 0' 'numa0: cpus=0-3,hostnodes=1,memory=1024,policy=bind'
+		run -0 hook 103 pre-start
+		assert_output "GPU $ON_NODE0"
+	done
+}
+
 @test "NUMA: plan shows the order that a start takes" {
 	node a40x8-mdev
 	intent 100 A40-24A

@@ -37,19 +37,26 @@ static void gpus(struct inventory *inv)
 	gpu_make(inv, "04:00.0", 0, NULL, 0);
 }
 
-/* The distances for a VM on these CPUs, on a tree that these commands have changed. */
-static void check_distances(const char *commands, const char *affinity,
-			    const unsigned int want[static 4])
+/* The distances for a VM on these nodes and CPUs, on a tree that these commands have changed. */
+static void check_bound(const char *commands, const char *hostnodes, const char *affinity,
+			const unsigned int want[static 4])
 {
 	static const bool all[] = { true, true, true, true };
 	struct tree t = tree_make(commands);
 	AUTO_INVENTORY struct inventory inv = { 0 };
 
 	gpus(&inv);
-	numa_measure(&t.r, affinity, &inv, all);
+	numa_measure(&t.r, hostnodes, affinity, &inv, all);
 	for (size_t i = 0; i < 4; i++)
 		CHECK_NUM(inv.gpus[i].distance, want[i]);
 	tree_free(&t);
+}
+
+/* The same with CPUs alone. */
+static void check_distances(const char *commands, const char *affinity,
+			    const unsigned int want[static 4])
+{
+	check_bound(commands, NULL, affinity, want);
 }
 
 int main(void)
@@ -75,6 +82,26 @@ int main(void)
 	TEST("numa_measure: the node with most of the VM's CPUs weighs most") {
 		check_distances(NODES, "0-2,8", (unsigned int[]){ 51, 73, 110, UINT_MAX });
 	}
+	TEST("numa_measure: from the nodes of the VM's memory, each the same") {
+		check_bound(NODES, "0", NULL, (unsigned int[]){ 10, 21, 31, UINT_MAX });
+		check_bound(NODES, "2", NULL, (unsigned int[]){ 21, 10, 17, UINT_MAX });
+		check_bound(NODES, "0,2", NULL, (unsigned int[]){ 31, 31, 48, UINT_MAX });
+		check_bound(NODES, "0-1", NULL, (unsigned int[]){ 10, 21, 31, UINT_MAX });
+	}
+	TEST("numa_measure: CPUs weigh the nodes of the memory, and stand behind them") {
+		check_bound(NODES, "0,2", "9", (unsigned int[]){ 21, 10, 17, UINT_MAX });
+		check_bound(NODES, "0,2", "0-2,8", (unsigned int[]){ 51, 73, 110, UINT_MAX });
+		check_bound(NODES, "0", "9", (unsigned int[]){ 10, 21, 31, UINT_MAX });
+		check_bound(NODES, "0", "0-3,9", (unsigned int[]){ 40, 84, 124, UINT_MAX });
+	}
+	TEST("numa_measure: nodes that are not here, or no list, leave it to the CPUs") {
+		static const unsigned int none[4];
+
+		check_bound(NODES, "7", "9", (unsigned int[]){ 21, 10, 17, UINT_MAX });
+		check_bound(NODES, "-", "9", (unsigned int[]){ 21, 10, 17, UINT_MAX });
+		check_bound(NODES, "100000", NULL, none);
+		check_bound(NODES, NULL, NULL, none);
+	}
 	TEST("numa_measure: without a table its own node is near and all others are far") {
 		check_distances(NODES "rm $d/*/distance", "8", (unsigned int[]){ 20, 10, 20, UINT_MAX });
 		check_distances(NODES "echo x y > $d/node2/distance", "8", (unsigned int[]){ 20, 20, 20, UINT_MAX });
@@ -94,7 +121,7 @@ int main(void)
 		AUTO_INVENTORY struct inventory inv = { 0 };
 
 		gpus(&inv);
-		numa_measure(&t.r, "0", &inv, which);
+		numa_measure(&t.r, NULL, "0", &inv, which);
 		CHECK_NUM(inv.gpus[0].distance, 10);
 		CHECK_NUM(inv.gpus[1].distance, 0);
 		CHECK_NUM(inv.gpus[2].distance, UINT_MAX);

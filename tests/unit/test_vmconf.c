@@ -52,6 +52,27 @@ static void test_lines(void)
 		CHECK(!c.hostpci[0].present);
 		CHECK_STR(c.hostpci[1].mdev, "nvidia-558");
 	}
+	TEST("vmconf: the NUMA nodes of the VM's memory, where numa is on") {
+		static const struct {
+			const char *text, *want;
+		} cases[] = {
+			{ "numa: 1\nnuma0: cpus=0-3,hostnodes=0,memory=1024,policy=bind\n", "0" },
+			{ "numa1: cpus=4-7,hostnodes=1;3-4,memory=1024,policy=bind\nnuma: 1\nnuma0: cpus=0-3,hostnodes=2\n", "2,1,3-4" },
+			{ "numa: 1\nnuma7: hostnodes=5\nnuma8: hostnodes=6\nnuma00: hostnodes=7\n", "5" },
+			{ "numa: 1\nnuma0: cpus=0-3,memory=1024\n", NULL },
+			{ "numa: 1\nnuma0: cpus=0,hostnodes=a\nnuma1: cpus=1,hostnodes=0,hostnodes=1\n", NULL },
+			{ "numa: 0\nnuma0: cpus=0-3,hostnodes=0\n", NULL },
+			{ "numa0: cpus=0-3,hostnodes=0\n", NULL },
+			{ "numa: 1\n[snap]\nnuma0: cpus=0-3,hostnodes=0\n", NULL },
+		};
+
+		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+			AUTO_VMCONF struct vmconf c = parse(cases[i].text);
+			AUTO_FREE char *got = vmconf_hostnodes(&c);
+
+			CHECK_STR(got, cases[i].want);
+		}
+	}
 	TEST("vmconf: an empty file has nothing") {
 		AUTO_VMCONF struct vmconf c = parse("");
 
