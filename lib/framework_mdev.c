@@ -75,8 +75,20 @@ static const struct vgpu_type *learn_type(const struct root *r, struct catalog *
 }
 
 /*
+ * Whether mdevs of a type are PCI devices for QEMU. It is the mdev core that
+ * answers, no driver; NVIDIA's types are known by their names.
+ */
+static bool is_vfio_pci(const struct root *r, const char *types_dir, const char *dirname)
+{
+	AUTO_FREE char *path = xasprintf("%s/%s/device_api", types_dir, dirname);
+	AUTO_FREE char *api = NULL;
+
+	return root_read_attr(r, path, &api, NULL) < 0 || !strcmp(api, "vfio-pci");
+}
+
+/*
  * Fill in what the GPU offers from one of its parents. -ENOENT: this parent
- * shows no types; -EAGAIN: not all of them could be read.
+ * shows no types; -EAGAIN: not all of them could be read; -ENODEV: it is no GPU.
  */
 static int read_offers(const struct root *r, struct catalog *c, struct inventory *inv,
 		       struct gpu *g, const struct bdf *parent)
@@ -95,6 +107,8 @@ static int read_offers(const struct root *r, struct catalog *c, struct inventory
 		const struct vgpu_type *t = catalog_type(c, key);
 		AUTO_ERR struct err why = { 0 };
 
+		if (!t && !number && !is_vfio_pci(r, dir, names.s[i]))
+			return -ENODEV;
 		/* Vendor VFIO, under another kernel, has taught its name alone. */
 		if (!t || !t->described)
 			t = learn_type(r, c, dir, names.s[i], key, number, &why);
@@ -107,6 +121,18 @@ static int read_offers(const struct root *r, struct catalog *c, struct inventory
 		rc = -EAGAIN;
 	}
 	return rc;
+}
+
+/* The GPU that was added last is none. */
+static void drop_foreign(struct inventory *inv)
+{
+	struct gpu *g = &inv->gpus[--inv->ngpus];
+
+	for (size_t i = 0; i < g->nparents; i++)
+		strlist_add(&inv->foreign, BDF_STR(&g->parents[i]));
+	free(take_ptr(g->parents));
+	free(take_ptr(g->offers));
+	*g = (struct gpu){ 0 };
 }
 
 static void add_gpu(const struct root *r, struct catalog *c, struct inventory *inv,
@@ -133,6 +159,10 @@ static void add_gpu(const struct root *r, struct catalog *c, struct inventory *i
 
 		if (rc == 0)
 			return;
+		if (rc == -ENODEV) {
+			drop_foreign(inv);
+			return;
+		}
 		unread += rc == -EAGAIN;
 	}
 	if (unread)

@@ -96,6 +96,7 @@ void inventory_free(struct inventory *inv)
 	free(take_ptr(inv->gpus));
 	inv->ngpus = 0;
 	strlist_free(&inv->problems);
+	strlist_free(&inv->foreign);
 }
 
 struct gpu *inventory_gpu(const struct inventory *inv, const struct bdf *pf)

@@ -89,6 +89,7 @@ struct inventory {
 	struct vgpu *vgpus;
 	size_t nvgpus;
 	struct strlist problems;	/* what could not be read, one finished line each */
+	struct strlist foreign;		/* PCI functions on the mdev bus whose mdevs are no PCI devices */
 };
 
 void inventory_free(struct inventory *inv);

@@ -2,9 +2,11 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cleanup.h"
 #include "commands.h"
+#include "foreign.h"
 #include "framework.h"
 #include "health.h"
 #include "json_util.h"
@@ -26,6 +28,36 @@ static void add_mig(struct json_object *row, const struct mig *m)
 		json_add_str(row, "gpu_instances", NULL);
 	else
 		json_add_num(row, "gpu_instances", (uint64_t)m->instances);
+}
+
+/* Where a row is of a parent that is no GPU; for a GPU's own these are empty. */
+static void add_foreign(struct json_object *row, const struct foreign_parent *p)
+{
+	json_add_flag(row, "offered", !p);
+	json_add_str(row, "parent", p ? p->name : NULL);
+	json_add_str(row, "path", p ? p->path : NULL);
+	json_add_str(row, "driver", p ? p->driver : NULL);
+}
+
+/* Of such a type no more is known than its name, and that nothing is made of it here. */
+static struct json_object *foreign_json(const struct foreign_parent *p, const char *type)
+{
+	static const struct mig none = { .mode = MIG_UNKNOWN, .instances = -1 };
+	struct json_object *row = json_object_new_object();
+	const char *dash = strchr(type, '-');
+
+	json_add_str(row, "gpu", NULL);
+	json_add_str(row, "framework", framework_name(FRAMEWORK_MDEV));
+	json_add_str(row, "type", type);
+	json_add_str(row, "id", dash ? dash + 1 : type);
+	json_add_str(row, "name", type);
+	json_add_str(row, "full_name", type);
+	json_add_known(row, "framebuffer_mib", 0);
+	json_add_known(row, "max_instance", 0);
+	json_add_num(row, "available", 0);
+	add_mig(row, &none);
+	add_foreign(row, p);
+	return row;
 }
 
 static struct json_object *offer_json(const struct gpu *g, const struct offer *o,
@@ -50,10 +82,12 @@ static struct json_object *offer_json(const struct gpu *g, const struct offer *o
 	else
 		json_add_str(row, "available", NULL);
 	add_mig(row, m);
+	add_foreign(row, NULL);
 	return row;
 }
 
-static void print_json(const struct inventory *inv, const struct mig *migs)
+static void print_json(const struct inventory *inv, const struct mig *migs,
+		       const struct foreign_list *foreign)
 {
 	AUTO_JSON struct json_object *all = json_object_new_array();
 
@@ -61,6 +95,9 @@ static void print_json(const struct inventory *inv, const struct mig *migs)
 		for (size_t k = 0; k < inv->gpus[i].noffers; k++)
 			json_object_array_add(all, offer_json(&inv->gpus[i], &inv->gpus[i].offers[k],
 								  &migs[i]));
+	for (size_t i = 0; i < foreign->n; i++)
+		for (size_t k = 0; k < foreign->p[i].types.n; k++)
+			json_object_array_add(all, foreign_json(&foreign->p[i], foreign->p[i].types.s[k]));
 
 	AUTO_FREE char *text = json_print(all);
 
@@ -72,7 +109,16 @@ static char *number_or(unsigned int n, bool known)
 	return known ? xasprintf("%u", n) : xstrdup("?");
 }
 
-static void print_text(const struct inventory *inv)
+/* Where a GPU's row has the friendly name these have a mark; none has room. */
+static void add_foreign_rows(struct table *t, const struct foreign_parent *p)
+{
+	AUTO_FREE char *mark = xasprintf("(%s: no GPU, not offered)", p->driver);
+
+	for (size_t i = 0; i < p->types.n; i++)
+		TABLE_ROW(t, STYLE_FAINT, p->name, mark, p->types.s[i], "?", "?", "0");
+}
+
+static void print_text(const struct inventory *inv, const struct foreign_list *foreign)
 {
 	AUTO_TABLE struct table t = { 0 };
 
@@ -89,6 +135,8 @@ static void print_text(const struct inventory *inv)
 				  BDF_STR(&g->addr), vgpu_type_name(o->type), o->type->key, mib, max,
 				  available);
 		}
+	for (size_t i = 0; i < foreign->n; i++)
+		add_foreign_rows(&t, &foreign->p[i]);
 	table_print(&t, stdout);
 }
 
@@ -146,6 +194,7 @@ int cmd_types(struct ctx *c, int argc, char *argv[], struct err *e)
 	static const struct option_set set = { .json = true };
 	AUTO_CATALOG struct catalog catalog = { 0 };
 	AUTO_INVENTORY struct inventory inv = { 0 };
+	AUTO_FOREIGN struct foreign_list foreign = { 0 };
 	AUTO_FREE struct mig *migs = NULL;
 	int rc = options_count(options_read(c, argc, argv, &set, e), 0, 0, "", e);
 
@@ -166,10 +215,11 @@ int cmd_types(struct ctx *c, int argc, char *argv[], struct err *e)
 		mig_look(&c->root, &inv, &inv.gpus[i], &migs[i]);
 	}
 	catalog_save(&catalog, &c->root, NULL);
+	foreign_read(&c->root, &inv, &foreign);
 	if (c->json)
-		print_json(&inv, migs);
+		print_json(&inv, migs, &foreign);
 	else
-		print_text(&inv);
+		print_text(&inv, &foreign);
 	for (size_t i = 0; i < inv.problems.n; i++)
 		fprintf(stderr, "pve-vgpu: %s\n", inv.problems.s[i]);
 	print_remarks(c, &catalog, &inv, migs);

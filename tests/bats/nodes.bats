@@ -184,14 +184,34 @@ listed() {
 	assert_output 'does not offer RTX6000-24Q'
 }
 
-@test "nodes: parents of others beside a P40 are listed when they hold an mdev, and never offered" {
-	local free='24: 1A 1B 1B4 1Q; 12: 2A 2B 2B4 2Q; 8: 3A 3Q; 6: 4A 4C 4Q; 4: 6A 6C 6Q; 3: 8A 8C 8Q; 2: 12A 12C 12Q; 1: 24A 24C 24Q' id t
+@test "nodes: parents of others beside a P40 are shown, listed when they hold an mdev, and never offered" {
+	local free='24: 1A 1B 1B4 1Q; 12: 2A 2B 2B4 2Q; 8: 3A 3Q; 6: 4A 4C 4Q; 4: 6A 6C 6Q; 3: 8A 8C 8Q; 2: 12A 12C 12Q; 1: 24A 24C 24Q' id t gpu=0000:01:00.0
 
 	node p40-foreign-parents
 	types_within $((2 * 25 + 2))
-	assert_equal "$(room P40-)" "$free"
+	assert_equal "$(room P40- $gpu)" "$free"
 	assert_equal "$(pve_vgpu list --json | jq -c '.[] | [.parent, .gpu, .type, .owner, .vmid]')" \
 		'["0.0.0313",null,"vfio_ccw-io","foreign",null]'
+	# a listing, and nothing read of theirs
+	ops_reset
+	assert_equal "$(pve_vgpu types --json | jq -c '.[] | select(.offered | not) | [.gpu, .type, .available, .parent, .path, .driver]')" \
+'[null,"vfio_ccw-io",0,"0.0.0313","/sys/devices/css0/0.0.0313","vfio_ccw"]
+[null,"mtty-1",0,"mtty","/sys/devices/virtual/mtty/mtty","mtty"]
+[null,"mtty-2",0,"mtty","/sys/devices/virtual/mtty/mtty","mtty"]'
+	[ "$(ops)" -le 2 ]
+	run -0 pve_vgpu types
+	assert_output $'0.0.0313\t(vfio_ccw: no GPU, not offered)\tvfio_ccw-io\t?\t?\t0'
+	assert_output $'mtty\t(mtty: no GPU, not offered)\tmtty-1\t?\t?\t0'
+	run -0 pve_vgpu plan --fit --json
+	refute_output mtty
+	refute_output vfio_ccw
+	settings '[vm 100]' 'hostpci0 = mtty-1'
+	vm 100
+	for t in 'plan 100' '100 pre-start'; do
+		# shellcheck disable=SC2086
+		run -1 pve_vgpu $t
+		assert_output "'mtty-1' is no vGPU type of this node"
+	done
 	for t in vfio_ccw-io io mtty-2 'Dual port serial'; do
 		run -1 pve_vgpu create "$t"
 		assert_output 'is no vGPU type of this node'
@@ -199,12 +219,12 @@ listed() {
 	run -1 pve_vgpu remove 0c3f9a52-7d41-4e68-b1f0-93a5c87e2d14
 	assert_equal "$(mdevs)" 0c3f9a52-7d41-4e68-b1f0-93a5c87e2d14
 	id=$(made P40-24Q)
-	assert_equal "$(room P40- | grep -c ';')" 0
+	assert_equal "$(room P40- $gpu | grep -c ';')" 0
 	assert_equal "$(listed | sort)" $'0.0.0313 null foreign\n0000:01:00.0 P40-24Q standalone'
 	run -1 pve_vgpu create P40-24Q
 	assert_output 'full: 1 of 1 (standalone)'
 	pve_vgpu remove "$id"
-	assert_equal "$(room P40-)" "$free"
+	assert_equal "$(room P40- $gpu)" "$free"
 	life P40-1B4 0000:01:00.0
 }
 

@@ -30,7 +30,7 @@ only() {
 	a40 '"framework": "mdev"'
 	row=$(pve_vgpu types --json | jq -c '.[] | select(.id == 575)')
 	want='{"gpu":"0000:e8:00.0","framework":"mdev","type":"nvidia-575","id":575,"name":"A40-24A",'
-	want+='"full_name":"NVIDIA A40-24A","framebuffer_mib":24576,"max_instance":2,"available":2,"mig":false,"gpu_instances":0}'
+	want+='"full_name":"NVIDIA A40-24A","framebuffer_mib":24576,"max_instance":2,"available":2,"mig":false,"gpu_instances":0,"offered":true,"parent":null,"path":null,"driver":null}'
 	assert_equal "$row" "$want"
 	node_teardown
 	MOUNTED=''
@@ -351,7 +351,7 @@ claim() {	# VMID PARENT NUMBER MIB FRAMEWORK
 	  "parents": [ { "path": "css0/0.0.0313", "driver": "vfio_ccw", "device_api": "vfio-ccw",
 		"types": [ { "id": "io", "max_instance": 1 } ] } ] }
 	J
-	assert_equal "$(pve_vgpu types --json | jq -c '[.[].gpu] | unique')" '["0000:e8:00.0"]'
+	assert_equal "$(pve_vgpu types --json | jq -c '[.[] | select(.offered).gpu] | unique')" '["0000:e8:00.0"]'
 	run -1 pve_vgpu create vfio_ccw-io
 	assert_output "'vfio_ccw-io' is no vGPU type of this node"
 }
