@@ -12,6 +12,7 @@
 #include "release.h"
 #include "reservation.h"
 #include "scan.h"
+#include "scheduler_file.h"
 #include "xalloc.h"
 
 /* Longest wait for one GPU where another one could serve. */
@@ -72,15 +73,29 @@ static char *pinned_holder(const struct inventory *inv, const struct want *w)
 			 *v->uuid ? ")" : "");
 }
 
-/* How to have several sizes on a GPU, where those are what keeps a type out. Freed by the caller. */
-static char *mode_hint(const struct plan *p)
+/*
+ * How to have several sizes on a GPU, where those are what keeps a type out; only
+ * known of GPUs with SR-IOV. Freed by the caller.
+ */
+static char *mode_hint(const struct root *r, const struct plan *p)
 {
-	for (size_t i = 0; i < p->nouts; i++)
-		if (p->outs[i].size)
+	AUTO_FREE char *fixed = NULL;
+
+	for (size_t i = 0; i < p->nouts; i++) {
+		const struct gpu *g = p->outs[i].gpu;
+		AUTO_FREE char *against = NULL;
+
+		if (!p->outs[i].size || !g->sriov)
+			continue;
+		against = scheduler_against_sizes(r, &g->addr);
+		if (!against)
 			return xasprintf("; for several sizes on one GPU: `nvidia-smi vgpu -i %s -shm 1` "
 					 "once its SR-IOV is enabled, before its first vGPU",
-					 BDF_STR(&p->outs[i].gpu->addr));
-	return xstrdup("");
+					 BDF_STR(&g->addr));
+		if (!fixed)
+			fixed = xasprintf("; no several sizes on GPU %s: %s", BDF_STR(&g->addr), against);
+	}
+	return fixed ? take_ptr(fixed) : xstrdup("");
 }
 
 static bool made_nothing(const struct refusal_list *refused)
@@ -91,11 +106,11 @@ static bool made_nothing(const struct refusal_list *refused)
 	return false;
 }
 
-static int no_room(const struct inventory *inv, const struct want *w, const struct plan *p,
-		   const struct refusal_list *refused, struct err *e)
+static int no_room(const struct root *r, const struct inventory *inv, const struct want *w,
+		   const struct plan *p, const struct refusal_list *refused, struct err *e)
 {
 	AUTO_FREE char *reasons = plan_reasons(p, "  ");
-	AUTO_FREE char *mode = mode_hint(p);
+	AUTO_FREE char *mode = mode_hint(r, p);
 	const char *name = vgpu_type_name(w->choices[0]);
 
 	if (!p->nouts)
@@ -169,7 +184,7 @@ static int claim_one(struct job *j, const struct want *w, struct err *e)
 	asking.ask = true;
 	plan_want(a->inv, &asking, &j->refused, &p);
 	if (!p.ncandidates)
-		return no_room(a->inv, w, &p, &j->refused, e);
+		return no_room(&a->c->root, a->inv, w, &p, &j->refused, e);
 	j->alternatives = p.ncandidates > 1;
 	if (p.candidates[0].doubt) {
 		j->doubt = p.candidates[0];

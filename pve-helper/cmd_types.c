@@ -14,6 +14,7 @@
 #include "options.h"
 #include "room.h"
 #include "scan.h"
+#include "scheduler_file.h"
 #include "term.h"
 #include "xalloc.h"
 
@@ -170,6 +171,32 @@ static void remark_mig(const struct gpu *g, const struct mig *m)
 		fprintf(stderr, "pve-vgpu: GPU %s: MIG mode is on: its time-sliced types have no room\n", at);
 }
 
+/* Whether the driver takes a size beside another one that is there, or has done so. */
+static bool takes_other_sizes(const struct inventory *inv, const struct gpu *g)
+{
+	for (size_t i = 0; i < g->noffers; i++) {
+		const struct vgpu_type *t = g->offers[i].type;
+		bool has = g->offers[i].available;
+
+		for (size_t k = 0; k < inv->nvgpus && !has; k++)
+			has = inv->vgpus[k].exists && inv->vgpus[k].on_gpu && inv->vgpus[k].type &&
+				bdf_eq(&inv->vgpus[k].gpu, &g->addr) && !strcmp(inv->vgpus[k].type, t->key);
+		if (has && gpu_holds_other_size(inv, g, t))
+			return true;
+	}
+	return false;
+}
+
+/* Several sizes on a GPU with a scheduler that is not made for them. */
+static void remark_scheduler(const struct root *r, const struct inventory *inv, const struct gpu *g)
+{
+	AUTO_FREE char *against = takes_other_sizes(inv, g) ?
+		scheduler_against_sizes(r, &g->addr) : NULL;
+
+	if (against)
+		fprintf(stderr, "pve-vgpu: GPU %s: is in mixed-size mode: %s\n", BDF_STR(&g->addr), against);
+}
+
 /* What keeps GPUs from serving, one remark each. */
 static void print_remarks(const struct ctx *c, struct catalog *catalog, struct inventory *inv,
 			  const struct mig *migs)
@@ -184,6 +211,8 @@ static void print_remarks(const struct ctx *c, struct catalog *catalog, struct i
 		fprintf(stderr, "pve-vgpu: GPU %s: %s\nhint: %s\n", BDF_STR(&s->addr),
 			health_cause(s->what), cure);
 	}
+	for (size_t i = 0; i < inv->ngpus; i++)
+		remark_scheduler(&c->root, inv, &inv->gpus[i]);
 	for (size_t i = 0; i < inv->ngpus; i++)
 		if (!health_of(&h, &inv->gpus[i].addr) || health_of(&h, &inv->gpus[i].addr)->serves)
 			remark_mig(&inv->gpus[i], &migs[i]);

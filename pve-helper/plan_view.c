@@ -15,6 +15,7 @@
 #include "plan_asked.h"
 #include "runstate.h"
 #include "scan.h"
+#include "scheduler_file.h"
 #include "settings_file.h"
 #include "vmconf_file.h"
 #include "xalloc.h"
@@ -128,6 +129,19 @@ static void show_existing(struct view *v, const struct want *w, const struct vgp
 	json_object_array_add(v->out, row);
 }
 
+/* GPUs that are out for the sizes they hold, and whose scheduler takes no others. */
+static void remark_sizes(const struct view *v, const struct plan *p)
+{
+	for (size_t i = 0; i < p->nouts; i++) {
+		const struct bdf *gpu = &p->outs[i].gpu->addr;
+		AUTO_FREE char *against = p->outs[i].size ?
+			scheduler_against_sizes(&v->c->root, gpu) : NULL;
+
+		if (against)
+			fprintf(stderr, "pve-vgpu: vm %u: GPU %s: %s\n", v->vmid, BDF_STR(gpu), against);
+	}
+}
+
 static void view_want(struct view *v, const struct want *w)
 {
 	const struct vgpu *there = has_already(v, w);
@@ -142,6 +156,7 @@ static void view_want(struct view *v, const struct want *w)
 		json_plan(v, w, &p);
 	else
 		print_plan(w, &p);
+	remark_sizes(v, &p);
 	if (!p.ncandidates) {
 		v->unserved++;
 		return;

@@ -91,6 +91,71 @@ one_question() {
 	ROOT=$BATS_TEST_TMPDIR/4 one_question nvidia-vfio false 1 1
 }
 
+# params LINE…: the parameters that the driver was loaded with
+params() {
+	mkdir -p "$ROOT/proc/driver/nvidia"
+	printf '%s\n' 'ModifyDeviceFiles: 1' "$@" 'RmMsg: ""' > "$ROOT/proc/driver/nvidia/params"
+}
+
+FIXED='its scheduler is fixed share (RmPVMRL=0x11 in'
+
+@test "mixed sizes: fixed share is named where sizes are what keeps a type out" {
+	local f
+
+	for f in mdev nvidia-vfio; do
+		ROOT=$BATS_TEST_TMPDIR/$f
+		mixed $f false A40-8Q
+		params 'RegistryDwords: "RmPVMRL=0x01"' "RegistryDwordsPerDevice: \"pci=$GPU;RmPVMRL=0x11\""
+		run -1 hook 101 pre-start
+		assert_output "hint: stop a VM or choose another type; \`pve-vgpu types\` shows what fits, \`pve-vgpu plan 101\` why; no several sizes on GPU $GPU: $FIXED NVreg_RegistryDwordsPerDevice), and mixed sizes take best effort or equal share"
+		refute_output '-shm 1'
+		run -1 pve_vgpu plan 101
+		assert_output "vm 101: GPU $GPU: $FIXED"
+		run -1 pve_vgpu create A40-8Q
+		assert_output "GPU $GPU: $FIXED"
+		run -0 pve_vgpu types
+		refute_output "$FIXED"
+		params 'RegistryDwords: "RmPVMRL=0x01"'
+		run -1 hook 101 pre-start
+		assert_output '-shm 1'
+		refute_output 'fixed share'
+	done
+}
+
+@test "mixed sizes: types remarks a GPU in that mode with fixed share" {
+	local f v
+
+	for f in mdev nvidia-vfio; do
+		ROOT=$BATS_TEST_TMPDIR/$f
+		mixed $f true
+		params 'RegistryDwords: "RmPVMRL=0x11"'
+		run -0 pve_vgpu types
+		assert_output "GPU $GPU: is in mixed-size mode: $FIXED NVreg_RegistryDwords)"
+		intent 101 A40-8Q,A40-24A
+		intent 102 A40-8Q
+		intent 103 A40-8Q
+		for v in 101 102 103; do
+			vm $v
+			run -0 hook $v pre-start
+		done
+		# full of two sizes
+		run -0 pve_vgpu types
+		assert_output "GPU $GPU: is in mixed-size mode: $FIXED"
+		params 'RegistryDwords: ""'
+		run -0 pve_vgpu types
+		refute_output 'fixed share'
+	done
+}
+
+@test "mixed sizes: the mode is not suggested for a GPU without SR-IOV" {
+	node t4x2
+	pve_vgpu create T4-2Q --gpu 0000:3b:00.0
+	pve_vgpu create T4-2Q --gpu 0000:86:00.0
+	run -1 pve_vgpu create T4-4Q
+	assert_output 'are of equal size'
+	refute_output '-shm'
+}
+
 @test "mixed sizes: what cannot fit by memory is not asked for" {
 	mixed mdev true A40-48Q
 	ops_reset
