@@ -255,15 +255,25 @@ static char *why_not(const struct inventory *inv, const struct want *w,
 static char *refused_by_parents(const struct refusal_list *refused, const struct gpu *g,
 				const struct vgpu_type *t)
 {
-	const struct refusal *last = refusal_last(refused, g, t);
-	size_t nothing = 0;
+	const struct refusal *last = refusal_last(refused, g, t), *first = NULL;
+	size_t nothing = 0, alike = 0;
 
-	for (size_t i = 0; i < refused->n; i++)
-		nothing += refused->r[i].nothing && refused->r[i].type == t &&
-			bdf_eq(&refused->r[i].gpu, &g->addr);
+	for (size_t i = 0; i < refused->n; i++) {
+		const struct refusal *r = &refused->r[i];
+
+		if (r->type != t || !bdf_eq(&r->gpu, &g->addr))
+			continue;
+		nothing += r->nothing;
+		alike += r->rc && r->rc == last->rc;
+		if (r->rc == last->rc && !first)
+			first = r;
+	}
 	if (nothing > 1)
 		return xasprintf("%zu of its %zu VFs took the create and made nothing, the last one %s",
 				 nothing, g->nparents, BDF_STR(&last->parent));
+	if (alike > 1)
+		return xasprintf("%s refused: %s (and so did %zu VFs before it, the first one %s)",
+				 BDF_STR(&last->parent), last->why, alike - 1, BDF_STR(&first->parent));
 	return last ? xasprintf("%s refused: %s", BDF_STR(&last->parent), last->why) : NULL;
 }
 

@@ -18,6 +18,7 @@ struct refusal {
 	const struct vgpu_type *type;
 	char *why;				/* owned */
 	bool nothing;				/* it took the create and made nothing */
+	int rc;					/* -errno; 0: not of a create, or not known */
 };
 
 /* What a driver said of a type on a GPU that holds vGPUs of another size. */

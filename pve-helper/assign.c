@@ -469,19 +469,55 @@ static void shun_like(struct job *j, const struct vgpu *v)
 		refusal_shun(&j->refused, &like[i]);
 }
 
+/* Refusals of one type on one GPU with the same errno: they are told together. */
+static bool is_alike(const struct refusal *a, const struct refusal *b)
+{
+	return a->rc == b->rc && a->type == b->type && bdf_eq(&a->gpu, &b->gpu);
+}
+
+/* Where r stands among those like it: 0 for the first; *n is how many there are. */
+static size_t place_among(const struct refusal_list *l, const struct refusal *r, size_t *n)
+{
+	size_t before = 0;
+
+	*n = 0;
+	for (const struct refusal *o = l->r; o < l->r + l->n; o++) {
+		before += o < r && is_alike(o, r);
+		*n += is_alike(o, r);
+	}
+	return before;
+}
+
+/* The place is found; what the many places before it said, each kind once. */
+static void tell_refusals(const struct job *j)
+{
+	for (const struct refusal *r = j->refused.r; r < j->refused.r + j->refused.n; r++) {
+		size_t n;
+
+		if (r->rc && !r->nothing && !place_among(&j->refused, r, &n) && n > 1)
+			fprintf(stderr, "pve-vgpu: %s: %s: %zu VFs of GPU %s refused, the first one %s: %s\n",
+				j->a->who, vgpu_type_name(r->type), n, BDF_STR(&r->gpu),
+				BDF_STR(&r->parent), strerror(-r->rc));
+	}
+}
+
 /* A place did not work: remember why, give the claim back, and plan again. */
 static void refuse(struct job *j, size_t i, enum refused reach, int rc, const char *why)
 {
 	struct vgpu *v = &j->s->vgpus[i];
 	bool nothing = rc == -ENODATA, again = j->refused.nshunned;
+	struct refusal *r;
+	size_t n;
 
 	refusal_add(&j->refused, &v->gpu, &v->parent, reach == REFUSED_GPU,
 		    type_of(want_of(j, v), v), why);
-	j->refused.r[j->refused.n - 1].nothing = nothing;
+	r = &j->refused.r[j->refused.n - 1];
+	r->nothing = nothing;
+	r->rc = rc;
 	if (nothing)
 		shun_like(j, v);
 	/* Of dozens of VFs that do the same, the first one is news. */
-	if (!nothing || !again)
+	if (nothing ? !again : !place_among(&j->refused, r, &n))
 		fprintf(stderr, "pve-vgpu: %s: %s on %s: %s; trying the next place\n", j->a->who,
 			v->name, v->parent_name, why);
 	note_last(j, v, why);
@@ -563,6 +599,7 @@ int assign(struct assignment *a, struct runstate *s, struct err *e)
 	if (rc == 0)
 		rc = run(&j, e);
 	if (rc == 0) {
+		tell_refusals(&j);
 		s->phase = RUN_CREATED;
 		rc = runstate_write(&a->c->root, s, e);
 	}

@@ -101,6 +101,33 @@ names_known() {
 	done
 }
 
+@test "refused: of many VFs that say the same the first is a line, and the others are counted" {
+	local f
+
+	for f in mdev nvidia-vfio; do
+		ROOT=$BATS_TEST_TMPDIR/$f
+		a40 "\"framework\": \"$f\""
+		names_known
+		intent 100 A40-24A
+		vm 100
+		fault write '*/create' EIO 5
+		fault write '*/current_vgpu_type' EIO 5
+		run -0 hook 100 pre-start
+		assert_equal "$(grep -c 'trying the next place' <<< "$output")" 1
+		assert_output 'pve-vgpu: vm 100 pre-start: A40-24A: 5 VFs of GPU 0000:e8:00.0 refused, the first one 0000:e8:00.4: Input/output error'
+		settings '[vm 101]' 'hostpci0 = A40-24A'
+		vm 101
+		echo clear > "$SYS/.sim/fault"
+		fault write '*/create' EIO 20
+		fault write '*/create' EBUSY 999
+		fault write '*/current_vgpu_type' EIO 999
+		run -1 hook 101 pre-start
+		assert_output '(and so did '
+		# One line for each errno, with what the driver said to the first VF.
+		[ "$(grep -c 'trying the next place' <<< "$output")" -le 2 ]
+	done
+}
+
 @test "refused: a driver that has no room though the rules say so loses the whole GPU" {
 	node a40x8-mdev
 	names_known
