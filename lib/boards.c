@@ -54,26 +54,53 @@ bool gpu_is_board(const struct gpu *g, const char *name)
 	return false;
 }
 
+static void add_boards(const struct gpu *g, struct strlist *boards)
+{
+	for (size_t k = 0; k < g->noffers; k++) {
+		const struct vgpu_type *t = g->offers[k].type;
+		AUTO_FREE char *board = xstrndup(t->full_name, vgpu_type_board_len(t));
+		const char *blank = strrchr(board, ' ');
+
+		if (!strlist_has(boards, blank ? blank + 1 : board))
+			strlist_add(boards, blank ? blank + 1 : board);
+	}
+}
+
+static void print_boards(struct strlist *boards, FILE *f)
+{
+	strlist_sort(boards);
+	for (size_t i = 0; i < boards->n; i++)
+		fprintf(f, "%s%s", i ? ", " : "", boards->s[i]);
+}
+
 char *boards_list(const struct inventory *inv)
 {
 	AUTO_STRLIST struct strlist boards = { 0 };
 	char *text = NULL;
 	size_t len;
-	FILE *f;
+	FILE *f = xmemstream(&text, &len);
 
 	for (size_t i = 0; i < inv->ngpus; i++)
-		for (size_t k = 0; k < inv->gpus[i].noffers; k++) {
-			const struct vgpu_type *t = inv->gpus[i].offers[k].type;
-			AUTO_FREE char *board = xstrndup(t->full_name, vgpu_type_board_len(t));
-			const char *blank = strrchr(board, ' ');
+		add_boards(&inv->gpus[i], &boards);
+	print_boards(&boards, f);
+	fclose(f);
+	return text;
+}
 
-			if (!strlist_has(&boards, blank ? blank + 1 : board))
-				strlist_add(&boards, blank ? blank + 1 : board);
-		}
-	strlist_sort(&boards);
-	f = xmemstream(&text, &len);
-	for (size_t i = 0; i < boards.n; i++)
-		fprintf(f, "%s%s", i ? ", " : "", boards.s[i]);
+char *boards_gpus(const struct inventory *inv)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = xmemstream(&text, &len);
+
+	for (size_t i = 0; i < inv->ngpus; i++) {
+		AUTO_STRLIST struct strlist boards = { 0 };
+
+		add_boards(&inv->gpus[i], &boards);
+		fprintf(f, "%s%s%s", i ? ", " : "", BDF_STR(&inv->gpus[i].addr), boards.n ? " (" : "");
+		print_boards(&boards, f);
+		fputs(boards.n ? ")" : "", f);
+	}
 	fclose(f);
 	return text;
 }

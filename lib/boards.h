@@ -21,6 +21,9 @@ bool board_is_name(const char *text);
  */
 bool gpu_is_board(const struct gpu *g, const char *name);
 
+/* The GPUs with their boards, "0000:17:00.0 (A40), 0000:65:00.0 (L40S)". The caller frees it. */
+char *boards_gpus(const struct inventory *inv);
+
 /* The boards of the node, "A40, L40S", each by its last word. The caller frees it. */
 char *boards_list(const struct inventory *inv);
 

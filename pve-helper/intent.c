@@ -207,6 +207,19 @@ void intent_boards(const struct ctx *c, const struct strlist *boards, struct cat
 	}
 }
 
+/* An address of 'gpu =' that no GPU here has: told with what there is. */
+static char *unknown_address(const struct inventory *inv, const struct bdf *at)
+{
+	const struct gpu *of_vf = inventory_gpu_of(inv, at);
+	AUTO_FREE char *known = boards_gpus(inv);
+
+	if (of_vf)
+		return xasprintf("no GPU of this node with vGPU types has the address %s; it is a VF of GPU %s",
+				 BDF_STR(at), BDF_STR(&of_vf->addr));
+	return xasprintf("no GPU of this node with vGPU types has the address %s; those that have: %s",
+			 BDF_STR(at), *known ? known : "none");
+}
+
 /* What 'gpu =' stands for on this node, for all that is wanted. */
 static int use_gpus(const struct reader *rd, struct err *e)
 {
@@ -214,16 +227,21 @@ static int use_gpus(const struct reader *rd, struct err *e)
 	AUTO_STRLIST struct strlist unknown = { 0 };
 
 	for (size_t i = 0; i < rd->vs->n_gpus; i++) {
-		struct bdf *slot = GROW(l->gpus, l->ngpus);
+		struct bdf *slot;
 
+		if (!inventory_gpu(rd->inv, &rd->vs->gpus[i])) {
+			strlist_take(&unknown, unknown_address(rd->inv, &rd->vs->gpus[i]));
+			continue;
+		}
+		slot = GROW(l->gpus, l->ngpus);
 		*slot = rd->vs->gpus[i];
 	}
 	intent_boards(rd->c, &rd->vs->boards, rd->catalog, rd->inv, rd->who, rd->deadline,
 		      &l->gpus, &l->ngpus, &unknown);
 	if (unknown.n && !l->ngpus) {
 		fail(e, -ENODEV, "'gpu': %s", unknown.s[0]);
-		err_hint(e, "a board is the name of its types without the size (`pve-vgpu types`); the line is in "
-			 "/etc/pve/pve-vgpu.conf, in [vm %u] or [defaults]", rd->vs->vmid);
+		err_hint(e, "a board is the name of its types without the size, and an address that of a GPU (`pve-vgpu types`); "
+			 "the line is in /etc/pve/pve-vgpu.conf, in [vm %u] or [defaults]", rd->vs->vmid);
 		return -ENODEV;
 	}
 	for (size_t i = 0; i < unknown.n; i++)

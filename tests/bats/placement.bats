@@ -482,6 +482,26 @@ chosen() {
 	assert_output 'L40S'
 }
 
+@test "gpu: an address that no GPU here has is answered with those that are" {
+	node two-boards
+	settings '[vm 100]' 'hostpci0 = A40-8Q' 'gpu = 0000:99:00.0'
+	vm 100
+	for cmd in 'plan 100' '100 pre-start'; do
+		# shellcheck disable=SC2086
+		run -1 pve_vgpu $cmd
+		assert_output "'gpu': no GPU of this node with vGPU types has the address 0000:99:00.0; those that have: 0000:17:00.0 (A40), 0000:65:00.0 (L40S)"
+		refute_output 'left out'
+	done
+	# an address of a VF is none of a GPU
+	settings '[vm 100]' 'hostpci0 = A40-8Q' 'gpu = 0000:17:00.4'
+	run -1 hook 100 pre-start
+	assert_output "has the address 0000:17:00.4; it is a VF of GPU 0000:17:00.0"
+	# where another item stands for something, that is a note
+	settings '[vm 100]' 'hostpci0 = A40-8Q' 'gpu = 0000:99:00.0, A40'
+	run -0 hook 100 pre-start
+	assert_output 'has the address 0000:99:00.0'
+}
+
 @test "gpu: create takes a board" {
 	node two-boards
 	run pve_vgpu create L40S-8Q --gpu l40s
