@@ -81,23 +81,25 @@ static const char *without_vendor(const char *full_name)
 	return full_name;
 }
 
-static bool id_matches(const char *folded, const struct vgpu_type *t)
+/* What stands behind the name of a driver that NVIDIA's types have been seen under. */
+static const char *past_driver(const char *folded)
 {
 	static const char *const drivers[] = { "nvidia-", "vfio-pci-", "pci-" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (!strncmp(folded, drivers[i], strlen(drivers[i])))
+			return folded + strlen(drivers[i]);
+	return folded;
+}
+
+static bool id_matches(const char *folded, const struct vgpu_type *t)
+{
 	char number[16];
 
 	if (!t->number)
 		return folds_to(t->key, folded) || folds_to(vgpu_type_id(t), folded);
-	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
-		size_t len = strlen(drivers[i]);
-
-		if (!strncmp(folded, drivers[i], len)) {
-			folded += len;
-			break;
-		}
-	}
 	snprintf(number, sizeof(number), "%u", t->number);
-	return !strcmp(folded, number);
+	return !strcmp(past_driver(folded), number);
 }
 
 static bool folded_matches(const char *folded, const struct vgpu_type *t)
@@ -246,26 +248,88 @@ static const char *past_vendor(const char *folded)
 	return folded;
 }
 
+/* Keep text in near if it is as near as the best so far, and alone where it is nearer. */
+static void keep_near(struct strlist *near, size_t *best, size_t d, const char *text)
+{
+	if (d < *best)
+		strlist_free(near);
+	*best = min2(*best, d);
+	if (d == *best && !strlist_has(near, text))
+		strlist_add(near, text);
+}
+
+static void near_by_spelling(const char *folded, const struct vgpu_type *const *types, size_t n,
+			     struct strlist *near, size_t *best)
+{
+	size_t len = strlen(folded);
+
+	for (size_t i = 0; i < n; i++)
+		if (types[i]->full_name)
+			keep_near(near, best, nearness(folded, len, types[i]), vgpu_type_name(types[i]));
+}
+
+/* "5750": the number of a type with a slip in it. Shown with the number, as the name tells nothing of it. */
+static void near_by_id(const char *folded, const struct vgpu_type *const *types, size_t n,
+		       struct strlist *near, size_t *best)
+{
+	size_t len = strlen(folded);
+
+	if (folded[strspn(folded, "0123456789")])
+		return;
+	for (size_t i = 0; i < n; i++) {
+		const struct vgpu_type *t = types[i];
+
+		if (!t->number || !t->full_name)
+			continue;
+
+		AUTO_FREE char *number = xasprintf("%u", t->number);
+		AUTO_FREE char *text = xasprintf("%s (%s)", vgpu_type_name(t), t->key);
+
+		keep_near(near, best, nearness_of(folded, len, number), text);
+	}
+}
+
+/* Whether what is asked for is the begin of a name up to a '-', or its end from one on. */
+static bool is_part(const char *name, const char *folded)
+{
+	AUTO_FREE char *whole = fold(name);
+	size_t len = strlen(folded), all = strlen(whole);
+
+	if (len >= all)
+		return false;
+	return (!strncmp(whole, folded, len) && whole[len] == '-') ||
+		(!strcmp(whole + all - len, folded) && whole[all - len - 1] == '-');
+}
+
+/* "24A" and "A40": a size without its board, and a board without a size. */
+static void near_by_part(const char *folded, const struct vgpu_type *const *types, size_t n,
+			 struct strlist *near)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct vgpu_type *t = types[i];
+
+		if (t->full_name && (is_part(vgpu_type_name(t), folded) ||
+				     is_part(without_vendor(t->full_name), folded)) &&
+		    !strlist_has(near, vgpu_type_name(t)))
+			strlist_add(near, vgpu_type_name(t));
+	}
+}
+
 struct strlist names_near(const char *asked, const struct vgpu_type *const *types, size_t n)
 {
 	struct strlist near = { 0 };
 	AUTO_FREE char *whole = fold(asked);
 	/* "GRID A40-24A": the wrong vendor word hides a good name. */
 	const char *folded = past_vendor(whole);
-	size_t len = strlen(folded);
-	size_t best = NEAR_EDITS + near_limit(len);
+	size_t best;
 
-	if (!len)
+	if (!*folded)
 		return near;
-	for (size_t i = 0; i < n; i++) {
-		size_t d = types[i]->full_name ? nearness(folded, len, types[i]) : SIZE_MAX;
-
-		if (d < best)
-			strlist_free(&near);
-		best = min2(best, d);
-		if (d == best && !strlist_has(&near, vgpu_type_name(types[i])))
-			strlist_add(&near, vgpu_type_name(types[i]));
-	}
+	best = NEAR_EDITS + near_limit(strlen(folded));
+	near_by_spelling(folded, types, n, &near, &best);
+	near_by_id(past_driver(whole), types, n, &near, &best);
+	if (!near.n)
+		near_by_part(folded, types, n, &near);
 	sort_natural(&near);
 	while (near.n > NAMES_NEAR_MAX)
 		free(near.s[--near.n]);

@@ -45,7 +45,9 @@ bool name_matches(const char *asked, const struct vgpu_type *t);
  * Friendly names that asked may have been meant for, at most NAMES_NEAR_MAX, in natural
  * order: those that asked begins and that are one character longer; else two;
  * else those of the smallest edit distance (up to 1 for three characters, 2 for
- * seven, 3 above). May be empty. The caller frees it.
+ * seven, 3 above). A number is measured against ids too, and what is near by its
+ * id comes as "A40-24A (nvidia-575)". Where nothing is near, the types of which
+ * asked is the board or the size ("A40", "24A"). May be empty. The caller frees it.
  */
 struct strlist names_near(const char *asked, const struct vgpu_type *const *types, size_t n);
 

@@ -53,6 +53,12 @@ T=devices/*/mdev_supported_types
 	assert_output "hint: 'pve-vgpu types' lists the types of this node"
 	run -1 pve_vgpu create A40-24X
 	assert_output 'nearest: A40-24A, A40-24Q'
+	run -1 pve_vgpu create 24A
+	assert_output "'24A' is no vGPU type of this node; nearest: A40-24A"
+	run -1 pve_vgpu create A40
+	assert_output "'A40' is no vGPU type of this node; nearest: A40-1A, A40-1B, A40-1Q, A40-2A"
+	run -1 pve_vgpu create 5750
+	assert_output "'5750' is no vGPU type of this node; nearest: A40-4A (nvidia-570), A40-24A (nvidia-575)"
 	run -1 pve_vgpu create $'zz\033[31m'
 	assert_output "'zz\\x1b[31m' is no vGPU type of this node"
 	assert_equal "$(mdevs)" ''

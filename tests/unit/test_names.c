@@ -135,7 +135,8 @@ static void test_resolve(const struct table *t)
 		check_refused(t, "A4024A", -ENOENT,
 			      "'A4024A' is no vGPU type of this node; nearest: A40-24A");
 		check_refused(t, "-575", -ENOENT, "'-575' is no vGPU type of this node");
-		check_refused(t, "0575", -ENOENT, "'0575' is no vGPU type of this node");
+		check_refused(t, "0575", -ENOENT,
+			      "'0575' is no vGPU type of this node; nearest: A40-24A (nvidia-575)");
 	}
 }
 
@@ -166,6 +167,24 @@ static void test_refuse(const struct table *t)
 			      "'A04-48A' is no vGPU type of this node; nearest: A40-48A");
 		check_refused(t, "RTX Pro 600 Blackwel DC-48C", -ENOENT,
 			      "'RTX Pro 600 Blackwel DC-48C' is no vGPU type of this node; nearest: DC-48C");
+	}
+	TEST("name_resolve: a number that is none gets the nearest ids") {
+		check_refused(t, "5750", -ENOENT,
+			      "'5750' is no vGPU type of this node; nearest: A40-24A (nvidia-575)");
+		check_refused(t, "nvidia-5750", -ENOENT,
+			      "'nvidia-5750' is no vGPU type of this node; nearest: A40-24A (nvidia-575)");
+		check_refused(t, "305", -ENOENT, "'305' is no vGPU type of this node; nearest: 3050");
+		check_refused(t, "99999", -ENOENT, "'99999' is no vGPU type of this node");
+	}
+	TEST("name_resolve: a size without its board, and a board without a size") {
+		check_refused(t, "24A", -ENOENT, "'24A' is no vGPU type of this node; nearest: A40-24A");
+		check_refused(t, "48c", -ENOENT, "'48c' is no vGPU type of this node; nearest: DC-48C");
+		check_refused(t, "nvidia a40", -ENOENT,
+			      "'nvidia a40' is no vGPU type of this node; nearest: A40-2B, A40-2Q, A40-12Q, A40-24A, A40-24Q, A40-48A");
+		check_refused(t, "RTX Pro 6000 Blackwell", -ENOENT,
+			      "'RTX Pro 6000 Blackwell' is no vGPU type of this node; nearest: DC-48C");
+		check_refused(t, "A4", -ENOENT, "'A4' is no vGPU type of this node");
+		check_refused(t, "4A", -ENOENT, "'4A' is no vGPU type of this node");
 	}
 	TEST("name_resolve: what is near nothing gets a hint alone") {
 		AUTO_ERR struct err e = { 0 };
