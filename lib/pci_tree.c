@@ -101,10 +101,11 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* One listing, then one link for each VF relative to the open directory. */
-static int read_virtfns(int pf_fd, struct numbered_vf **vfs, size_t *n)
+static const char prefix[] = "virtfn";
+
+/* The numbers of the links, from one listing, in order. */
+static int list_virtfns(int pf_fd, struct numbered_vf **vfs, size_t *n)
 {
-	static const char prefix[] = "virtfn";
 	int list_fd = openat(pf_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_DIR DIR *d = list_fd < 0 ? NULL : fdopendir(list_fd);
 	struct dirent *entry;
@@ -112,21 +113,78 @@ static int read_virtfns(int pf_fd, struct numbered_vf **vfs, size_t *n)
 	if (!d)
 		return -errno;
 	while ((entry = readdir(d))) {
-		AUTO_FREE char *target = NULL;
-		struct numbered_vf vf;
+		unsigned long number;
 
 		if (strncmp(entry->d_name, prefix, sizeof(prefix) - 1) ||
-		    parse_ulong(entry->d_name + sizeof(prefix) - 1, 0, ULONG_MAX, &vf.number) < 0)
-			continue;
-		/* Gone between listing and reading: the VFs are being taken down. */
-		if (readlink_in(pf_fd, entry->d_name, &target) < 0 ||
-		    bdf_parse(path_base(target), &vf.addr) < 0)
+		    parse_ulong(entry->d_name + sizeof(prefix) - 1, 0, ULONG_MAX, &number) < 0)
 			continue;
 
 		struct numbered_vf *slot = GROW(*vfs, *n);
 
-		*slot = vf;
+		slot->number = number;
 	}
+	if (*n)
+		qsort(*vfs, *n, sizeof(**vfs), by_number);
+	return 0;
+}
+
+static int read_virtfn(int pf_fd, struct numbered_vf *vf)
+{
+	AUTO_FREE char *name = xasprintf("%s%lu", prefix, vf->number);
+	AUTO_FREE char *target = NULL;
+	int rc = readlink_in(pf_fd, name, &target);
+
+	return rc < 0 ? rc : bdf_parse(path_base(target), &vf->addr);
+}
+
+/* Bus, device and function as PCI's routing id. */
+static unsigned int rid_of(const struct bdf *b)
+{
+	return (unsigned int)b->bus << 8 | (unsigned int)b->dev << 3 | b->fn;
+}
+
+/*
+ * A GPU's VFs lie at equal distances, as SR-IOV has them (First VF Offset, VF
+ * Stride): two links and, to be sure of it, the last tell of all. False where
+ * those do not agree; each link is to be read then.
+ * Source: PCI Express Base Specification, "Single Root I/O Virtualization"
+ */
+static bool reckon_virtfns(int pf_fd, struct numbered_vf *vfs, size_t n)
+{
+	unsigned int first, stride, last;
+
+	if (n < 4 || vfs[n - 1].number != n - 1 || read_virtfn(pf_fd, &vfs[0]) < 0 ||
+	    read_virtfn(pf_fd, &vfs[1]) < 0 || read_virtfn(pf_fd, &vfs[n - 1]) < 0)
+		return false;
+	first = rid_of(&vfs[0].addr);
+	stride = rid_of(&vfs[1].addr) - first;
+	last = rid_of(&vfs[n - 1].addr);
+	if (rid_of(&vfs[1].addr) <= first || last != first + stride * (unsigned int)(n - 1) ||
+	    vfs[0].addr.domain != vfs[1].addr.domain || vfs[0].addr.domain != vfs[n - 1].addr.domain)
+		return false;
+	for (size_t i = 2; i + 1 < n; i++) {
+		unsigned int rid = first + stride * (unsigned int)i;
+
+		vfs[i].addr = (struct bdf){
+			vfs[0].addr.domain, (uint8_t)(rid >> 8), (uint8_t)(rid >> 3 & 0x1f), (uint8_t)(rid & 7),
+		};
+	}
+	return true;
+}
+
+/* Relative to the open directory. */
+static int read_virtfns(int pf_fd, struct numbered_vf **vfs, size_t *n)
+{
+	size_t kept = 0;
+	int rc = list_virtfns(pf_fd, vfs, n);
+
+	if (rc < 0 || reckon_virtfns(pf_fd, *vfs, *n))
+		return rc;
+	/* Gone between listing and reading: the VFs are being taken down. */
+	for (size_t i = 0; i < *n; i++)
+		if (read_virtfn(pf_fd, &(*vfs)[i]) == 0)
+			(*vfs)[kept++] = (*vfs)[i];
+	*n = kept;
 	return 0;
 }
 
@@ -140,8 +198,6 @@ int pci_virtfns(const struct root *r, const struct bdf *pf, struct bdf_list *out
 
 	if (rc < 0)
 		return fail_errno(e, -rc, "list '/%s'", path);
-	if (n)
-		qsort(vfs, n, sizeof(*vfs), by_number);
 	for (size_t i = 0; i < n; i++)
 		bdf_list_add(out, &vfs[i].addr);
 	return 0;

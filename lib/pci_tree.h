@@ -29,7 +29,10 @@ bool pci_has_driver(const struct root *r, const struct bdf *fn);
 /* The physical function of a VF; -ENOENT for a function that is no VF. */
 int pci_physfn(const struct root *r, const struct bdf *fn, struct bdf *pf);
 
-/* The VFs of a physical function in the order of their numbers; none is success. */
+/*
+ * The VFs of a physical function in the order of their numbers; none is success.
+ * A listing and, where they lie as SR-IOV has them, three links.
+ */
 int pci_virtfns(const struct root *r, const struct bdf *pf, struct bdf_list *out, struct err *e);
 
 #endif

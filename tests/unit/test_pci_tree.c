@@ -66,5 +66,33 @@ int main(void)
 		CHECK_NUM(l.n, 3);
 		tree_free(&t);
 	}
+	TEST("pci_virtfns: VFs at equal distances, over the end of a bus; and where one lies elsewhere") {
+		struct bdf pf = addr_of("e8:00.0");
+		/* 40 VFs from e8:1e.4 on, two apart: the last one is e9:08.2. */
+		static const char many[] = "d=sys/bus/pci/devices/0000:e8:00.0; mkdir -p $d; i=0; while [ $i -lt 40 ]; do"
+			" r=$((0xe8f4 + 2 * i)); ln -s ../$(printf '0000:%02x:%02x.%x' $((r >> 8)) $((r >> 3 & 31)) $((r & 7)))"
+			" $d/virtfn$i; i=$((i + 1)); done;";
+		static const struct {
+			const char *then, *at17;
+			size_t n;
+		} cases[] = {
+			{ ":", "0000:e9:02.6", 40 },
+			{ "ln -sfn ../0000:ea:00.0 $d/virtfn39", "0000:e9:02.6", 40 },
+			{ "ln -sfn ../0000:e8:1e.5 $d/virtfn1", "0000:e9:02.6", 40 },
+			{ "rm $d/virtfn17", "0000:e9:03.0", 39 },
+			{ "rm $d/virtfn1; touch $d/virtfn1", "0000:e9:03.0", 39 },
+		};
+
+		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+			AUTO_FREE char *commands = xasprintf("%s%s", many, cases[i].then);
+			AUTO_BDF_LIST struct bdf_list l = { 0 };
+
+			t = tree_make(commands);
+			CHECK_NUM(pci_virtfns(&t.r, &pf, &l, NULL), 0);
+			CHECK_NUM(l.n, cases[i].n);
+			CHECK_STR(l.n > 17 ? BDF_STR(&l.b[17]) : NULL, cases[i].at17);
+			tree_free(&t);
+		}
+	}
 	return tap_done();
 }
