@@ -24,7 +24,7 @@ _pve_vgpu() {
 		'') words="$commands --root --help --version" ;;
 		types|list) words='--json' ;;
 		plan) words="--fit --json $(_pve_vgpu_vmids)" ;;
-		create) words="--uuid --gpu --params --dry-run --json $(pve-vgpu types 2>/dev/null | cut -f2 | sort -u)" ;;
+		create) words="--uuid --gpu --params --dry-run --json $(pve-vgpu types 2>/dev/null | awk -F'\t' 'NF == 6 { print $2 }' | sort -u)" ;;
 		remove) words="--dry-run $(pve-vgpu list 2>/dev/null | awk -F'\t' '{ print $5 == "-" ? $2 : $5 }')" ;;
 		gc) words='--dry-run' ;;
 		hook)

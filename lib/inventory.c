@@ -86,10 +86,20 @@ void inventory_forget_vgpus(struct inventory *inv)
 	inv->nvgpus = 0;
 }
 
+void gpu_forget_instances(struct gpu *g)
+{
+	for (size_t i = 0; i < g->ninstances; i++)
+		free(g->instances[i].profile);
+	free(take_ptr(g->instances));
+	g->ninstances = 0;
+	g->all_instances = false;
+}
+
 void inventory_free(struct inventory *inv)
 {
 	inventory_forget_vgpus(inv);
 	for (size_t i = 0; i < inv->ngpus; i++) {
+		gpu_forget_instances(&inv->gpus[i]);
 		free(inv->gpus[i].parents);
 		free(inv->gpus[i].offers);
 	}

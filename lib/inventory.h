@@ -65,6 +65,16 @@ struct offer {
 	const struct vgpu_type *type;	/* borrowed from the catalog */
 	bool known;			/* available was found out */
 	unsigned int available;		/* how many more fit on the GPU now */
+	bool at_least;			/* more may fit: how many no one tells */
+	bool yes;			/* the driver takes one more, claims apart */
+};
+
+/* A MIG GPU instance. */
+struct gpu_instance {
+	unsigned int id;
+	char *profile;			/* "1g.5gb+me", owned; NULL: unknown */
+	unsigned int vgpus;		/* those known to be in it */
+	unsigned int mib;		/* the size of those; 0: none, or unknown */
 };
 
 struct gpu {
@@ -81,6 +91,9 @@ struct gpu {
 	unsigned int distance;		/* from the NUMA nodes that the VM is bound to; 0 for all: not measured */
 	bool seen;			/* offers were read, now or before; else they are assumed */
 	bool asked;			/* the driver was asked for them in this run */
+	struct gpu_instance *instances;	/* as far as known, in order of id */
+	size_t ninstances;
+	bool all_instances;		/* those are all there are */
 };
 
 struct inventory {
@@ -110,6 +123,9 @@ void inventory_drop(struct inventory *inv, size_t i);
 void inventory_forget_vgpus(struct inventory *inv);
 
 struct offer *gpu_offer(const struct gpu *g, const struct vgpu_type *t);
+/* Drop what is known of the GPU's instances. */
+void gpu_forget_instances(struct gpu *g);
+
 /* Add a type to what the GPU offers, unless it is there. */
 struct offer *gpu_add_offer(struct gpu *g, const struct vgpu_type *t);
 

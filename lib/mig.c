@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "framework.h"
+#include "mig_room.h"
 #include "parse.h"
 #include "xalloc.h"
 
@@ -48,14 +49,16 @@ static int device_minor(const struct root *r, const struct bdf *gpu)
 
 /*
  * One directory for each GPU instance; the directory above them is there with
- * MIG off, too. -1: not known.
+ * MIG off, too.
  * Source: open-gpu-kernel-modules src/nvidia/arch/nvalloc/unix/src/os.c, osRmCapRegisterGpu()
  */
-static int count_instances(const struct root *r, const struct bdf *gpu)
+int mig_proc_ids(const struct root *r, const struct bdf *gpu, unsigned int **ids)
 {
-	int minor = device_minor(r, gpu), n = 0;
+	int minor = device_minor(r, gpu);
+	size_t n = 0;
 	AUTO_STRLIST struct strlist names = { 0 };
 
+	*ids = NULL;
 	if (minor < 0)
 		return -1;
 
@@ -66,9 +69,18 @@ static int count_instances(const struct root *r, const struct bdf *gpu)
 	for (size_t i = 0; i < names.n; i++) {
 		unsigned long id;
 
-		n += !strncmp(names.s[i], "gi", 2) && parse_ulong(names.s[i] + 2, 0, 255, &id) == 0;
+		if (strncmp(names.s[i], "gi", 2) || parse_ulong(names.s[i] + 2, 0, MIG_MAX_ID, &id) < 0)
+			continue;
+		*GROW(*ids, n) = (unsigned int)id;
 	}
-	return n;
+	return (int)n;
+}
+
+static int count_instances(const struct root *r, const struct bdf *gpu)
+{
+	AUTO_FREE unsigned int *ids = NULL;
+
+	return mig_proc_ids(r, gpu, &ids);
 }
 
 static bool is_on(const struct vgpu *v, const struct gpu *g)
@@ -108,7 +120,8 @@ static enum mig_mode mode_of_room(const struct gpu *g, bool empty)
 	bool all_asked = g->noffers;
 
 	for (size_t i = 0; i < g->noffers; i++) {
-		if (g->offers[i].known && g->offers[i].available)
+		/* What is only claimed leaves no more room than the driver has for it. */
+		if (g->offers[i].known && (g->offers[i].available || g->offers[i].yes))
 			return mode_of_type(g->offers[i].type);
 		all_asked = all_asked && g->offers[i].known;
 	}
@@ -219,13 +232,16 @@ static char *cure_make_instance(const char *at)
 			 at, at);
 }
 
-bool mig_against(const struct mig *m, const struct bdf *gpu, const struct vgpu_type *t,
+bool mig_against(const struct mig *m, const struct gpu *g, const struct vgpu_type *t,
 		 char **cause, char **cure)
 {
-	const char *at = BDF_STR(gpu), *name = vgpu_type_name(t);
+	const char *at = BDF_STR(&g->addr), *name = vgpu_type_name(t);
 
 	if (m->mode == MIG_UNKNOWN || (m->mode == MIG_OFF && !vgpu_type_is_mig(t)))
 		return false;
+
+	int of_profile = mig_count_of(g, t);
+
 	if (m->mode == MIG_OFF) {
 		*cause = xasprintf("MIG mode is off, and %s is MIG-backed", name);
 		*cure = xasprintf("choose a time-sliced type, or with no vGPU on the GPU: " SRIOV_MANAGE " -d %s; "
@@ -238,7 +254,7 @@ bool mig_against(const struct mig *m, const struct bdf *gpu, const struct vgpu_t
 	} else if (!m->instances) {
 		*cause = xstrdup("MIG mode is on and there is no GPU instance");
 		*cure = cure_make_instance(at);
-	} else if (m->empty) {
+	} else if (!of_profile || (of_profile < 0 && m->empty)) {
 		*cause = xasprintf("MIG mode is on and there is no GPU instance of %s's profile", name);
 		*cure = cure_make_instance(at);
 	} else {
@@ -248,4 +264,17 @@ bool mig_against(const struct mig *m, const struct bdf *gpu, const struct vgpu_t
 		*cure = xasprintf("stop a VM that has one, or make one more: %s", make);
 	}
 	return true;
+}
+
+char *mig_reason(const struct mig *m, const struct gpu *g, const struct vgpu_type *t)
+{
+	AUTO_FREE char *cause = NULL, *cure = NULL;
+	const char *at = BDF_STR(&g->addr);
+
+	if (!mig_against(m, g, t, &cause, &cure))
+		return NULL;
+	if (vgpu_type_is_mig(t) != (m->mode == MIG_ON))
+		return xasprintf("%s (nvidia-smi -i %s -mig %d, with its VFs disabled)", cause, at,
+				 m->mode == MIG_OFF);
+	return xasprintf("%s (nvidia-smi mig -i %s -cgi <profile> -C)", cause, at);
 }

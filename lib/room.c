@@ -59,6 +59,7 @@ static void set(struct offer *o, unsigned int available)
 {
 	o->known = true;
 	o->available = available;
+	o->yes = o->at_least = false;
 }
 
 static void all_full(struct gpu *g)
@@ -131,6 +132,8 @@ static void set_answer(const struct asking *a, struct offer *o, unsigned int n)
 		set(o, 0);
 	else
 		set(o, a->g->sriov ? count_yes(a, o->type) : count_given(a, o->type, n));
+	o->yes = n;
+	o->at_least = n && vgpu_type_is_mig(o->type);
 }
 
 /* A yes to a size that is not the one on the GPU gives the mode away. */
@@ -169,6 +172,31 @@ static int ask_around(struct asking *a, const struct vgpu_type *t, size_t *at, s
 	return n;
 }
 
+static bool is_running(const struct asking *a, const struct vgpu_type *t)
+{
+	for (size_t i = 0; i < a->real.nvgpus; i++)
+		if (is_on(&a->real.vgpus[i], a->g) && a->real.vgpus[i].type &&
+		    !strcmp(a->real.vgpus[i].type, t->key))
+			return true;
+	return false;
+}
+
+/*
+ * What runs was made in the MIG mode that the GPU is in, and the types of the
+ * other mode have no room: the driver need not be asked for them.
+ */
+static bool is_of_other_mode(const struct asking *a, const struct vgpu_type *t)
+{
+	for (size_t i = 0; i < a->g->noffers; i++) {
+		const struct vgpu_type *other = a->g->offers[i].type;
+
+		if (other->number && vgpu_type_is_mig(other) != vgpu_type_is_mig(t) &&
+		    is_running(a, other))
+			return true;
+	}
+	return false;
+}
+
 static void ask_each(struct asking *a)
 {
 	AUTO_FREE int *answer = xcalloc(a->g->noffers, sizeof(*answer));
@@ -178,6 +206,8 @@ static void ask_each(struct asking *a)
 	for (size_t i = 0; i < a->g->noffers; i++) {
 		AUTO_ERR struct err why = { 0 };
 
+		if (is_of_other_mode(a, a->g->offers[i].type))
+			continue;
 		answer[i] = ask_around(a, a->g->offers[i].type, &at, &why);
 		if (answer[i] > 0)
 			note_mixed(a, a->g->offers[i].type);
@@ -190,15 +220,6 @@ static void ask_each(struct asking *a)
 			set_answer(a, &a->g->offers[i], (unsigned int)answer[i]);
 	if (first.msg)
 		problem(a, &first);
-}
-
-static bool is_running(const struct asking *a, const struct vgpu_type *t)
-{
-	for (size_t i = 0; i < a->real.nvgpus; i++)
-		if (is_on(&a->real.vgpus[i], a->g) && a->real.vgpus[i].type &&
-		    !strcmp(a->real.vgpus[i].type, t->key))
-			return true;
-	return false;
 }
 
 /*

@@ -17,7 +17,8 @@
  * taken.
  *
  * A VF tells of a MIG-backed type that one more fits, or none; so the answer is
- * 1 where more instances may be free.
+ * 1 where more instances may be free, and at_least says so
+ * (mig_learn_instances() makes it exact).
  *
  * What cannot be read from any of three parents is left unknown and gets a line
  * in inv->problems. vGPUs must have been scanned. Takes no lock: the answer is

@@ -9,8 +9,10 @@
 #include "foreign.h"
 #include "framework.h"
 #include "health.h"
+#include "instances_view.h"
 #include "json_util.h"
 #include "mig.h"
+#include "mig_instances.h"
 #include "options.h"
 #include "room.h"
 #include "scan.h"
@@ -56,13 +58,15 @@ static struct json_object *foreign_json(const struct foreign_parent *p, const ch
 	json_add_known(row, "framebuffer_mib", 0);
 	json_add_known(row, "max_instance", 0);
 	json_add_num(row, "available", 0);
+	json_add_flag(row, "available_at_least", false);
 	add_mig(row, &none);
+	json_object_object_add(row, "instances", json_object_new_array());
 	add_foreign(row, p);
 	return row;
 }
 
-static struct json_object *offer_json(const struct gpu *g, const struct offer *o,
-				      const struct mig *m)
+static struct json_object *offer_json(const struct inventory *inv, const struct gpu *g,
+				      const struct offer *o, const struct mig *m)
 {
 	const struct vgpu_type *t = o->type;
 	struct json_object *row = json_object_new_object();
@@ -82,7 +86,9 @@ static struct json_object *offer_json(const struct gpu *g, const struct offer *o
 		json_add_num(row, "available", o->available);
 	else
 		json_add_str(row, "available", NULL);
+	json_add_flag(row, "available_at_least", o->at_least);
 	add_mig(row, m);
+	json_object_object_add(row, "instances", instances_json(inv, g, o));
 	add_foreign(row, NULL);
 	return row;
 }
@@ -94,8 +100,8 @@ static void print_json(const struct inventory *inv, const struct mig *migs,
 
 	for (size_t i = 0; i < inv->ngpus; i++)
 		for (size_t k = 0; k < inv->gpus[i].noffers; k++)
-			json_object_array_add(all, offer_json(&inv->gpus[i], &inv->gpus[i].offers[k],
-								  &migs[i]));
+			json_object_array_add(all, offer_json(inv, &inv->gpus[i],
+								  &inv->gpus[i].offers[k], &migs[i]));
 	for (size_t i = 0; i < foreign->n; i++)
 		for (size_t k = 0; k < foreign->p[i].types.n; k++)
 			json_object_array_add(all, foreign_json(&foreign->p[i], foreign->p[i].types.s[k]));
@@ -130,7 +136,8 @@ static void print_text(const struct inventory *inv, const struct foreign_list *f
 			const struct offer *o = &g->offers[k];
 			AUTO_FREE char *mib = number_or(o->type->framebuffer_mib, o->type->framebuffer_mib);
 			AUTO_FREE char *max = number_or(o->type->max_instance, o->type->max_instance);
-			AUTO_FREE char *available = number_or(o->available, o->known);
+			AUTO_FREE char *available = o->at_least ? xasprintf("%u+", o->available) :
+				number_or(o->available, o->known);
 
 			TABLE_ROW(&t, o->known && !o->available ? STYLE_FAINT : STYLE_NONE,
 				  BDF_STR(&g->addr), vgpu_type_name(o->type), o->type->key, mib, max,
@@ -139,6 +146,7 @@ static void print_text(const struct inventory *inv, const struct foreign_list *f
 	for (size_t i = 0; i < foreign->n; i++)
 		add_foreign_rows(&t, &foreign->p[i]);
 	table_print(&t, stdout);
+	instances_print(inv);
 }
 
 /* By size, then by name: the order in which people look for a type. */
@@ -159,7 +167,8 @@ static void remark_mig(const struct gpu *g, const struct mig *m)
 	if (!mig_board(g) || m->mode == MIG_UNKNOWN)
 		return;
 	if (m->mode == MIG_OFF)
-		fprintf(stderr, "pve-vgpu: GPU %s: MIG mode is off: its MIG-backed types have no room\n", at);
+		fprintf(stderr, "pve-vgpu: GPU %s: MIG mode is off: its MIG-backed types have no room (nvidia-smi -i %s "
+			"-mig 1, with its VFs disabled, turns it on)\n", at, at);
 	else if (!m->instances)
 		fprintf(stderr, "pve-vgpu: GPU %s: MIG mode is on and there is no GPU instance: none of its "
 			"types has room\nhint: nvidia-smi mig -i %s -cgi <profile> -C (nvidia-smi mig -i %s -lgip "
@@ -225,6 +234,7 @@ int cmd_types(struct ctx *c, int argc, char *argv[], struct err *e)
 	AUTO_INVENTORY struct inventory inv = { 0 };
 	AUTO_FOREIGN struct foreign_list foreign = { 0 };
 	AUTO_FREE struct mig *migs = NULL;
+	struct mig_asker asker = { 0 };
 	int rc = options_count(options_read(c, argc, argv, &set, e), 0, 0, "", e);
 
 	if (rc < 0)
@@ -242,6 +252,7 @@ int cmd_types(struct ctx *c, int argc, char *argv[], struct err *e)
 		if (inv.gpus[i].noffers)
 			qsort(inv.gpus[i].offers, inv.gpus[i].noffers, sizeof(struct offer), by_size);
 		mig_look(&c->root, &inv, &inv.gpus[i], &migs[i]);
+		mig_learn_instances(&c->root, &inv, &inv.gpus[i], &migs[i], &asker);
 	}
 	catalog_save(&catalog, &c->root, NULL);
 	foreign_read(&c->root, &inv, &foreign);

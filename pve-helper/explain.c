@@ -77,7 +77,7 @@ static bool tell_mig(struct story *s, const struct mig *m, const struct gpu *g,
 {
 	AUTO_FREE char *cause = NULL, *cure = NULL;
 
-	if (!mig_against(m, &g->addr, t, &cause, &cure))
+	if (!mig_against(m, g, t, &cause, &cure))
 		return false;
 	tell(s, &g->addr, cause, cure);
 	return true;

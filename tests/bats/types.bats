@@ -30,7 +30,8 @@ only() {
 	a40 '"framework": "mdev"'
 	row=$(pve_vgpu types --json | jq -c '.[] | select(.id == 575)')
 	want='{"gpu":"0000:e8:00.0","framework":"mdev","type":"nvidia-575","id":575,"name":"A40-24A",'
-	want+='"full_name":"NVIDIA A40-24A","framebuffer_mib":24576,"max_instance":2,"available":2,"mig":false,"gpu_instances":0,"offered":true,"parent":null,"path":null,"driver":null}'
+	want+='"full_name":"NVIDIA A40-24A","framebuffer_mib":24576,"max_instance":2,"available":2,"available_at_least":false,'
+	want+='"mig":false,"gpu_instances":0,"instances":[],"offered":true,"parent":null,"path":null,"driver":null}'
 	assert_equal "$row" "$want"
 	node_teardown
 	MOUNTED=''

@@ -55,11 +55,11 @@ static bool cure_names(enum ailment a, const char *what)
 static char *against(enum mig_mode mode, int instances, bool empty, const struct vgpu_type *t)
 {
 	struct mig m = { mode, instances, empty };
-	struct bdf gpu = addr_of("0000:21:00.0");
+	struct gpu g = { .addr = addr_of("0000:21:00.0") };
 	char *cause = NULL;
 	AUTO_FREE char *cure = NULL;
 
-	if (!mig_against(&m, &gpu, t, &cause, &cure))
+	if (!mig_against(&m, &g, t, &cause, &cure))
 		return xstrdup("");
 	CHECK(strstr(cure, "0000:21:00.0"));
 	return cause;
