@@ -338,12 +338,15 @@ static void consider(const struct inventory *inv, const struct want *w,
 	bool size = false;
 	char *why = why_not(inv, w, refused, g, t, &size);
 
-	if (!why && whole)
+	bool refused_it = !why && whole;
+
+	if (refused_it)
 		why = xasprintf("refused: %s", whole->why);
 	if (!why)
 		why = pick_parent(inv, w, refused, g, t, &parent);
 	if (why) {
 		add_out(p, g, t, why, size);
+		p->outs[p->nouts - 1].refused = refused_it;
 		return;
 	}
 

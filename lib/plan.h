@@ -53,6 +53,7 @@ struct plan_out {
 	const struct gpu *gpu;
 	char *why;				/* owned */
 	bool size;				/* for the sizes that it holds */
+	bool refused;				/* by the driver, not by a rule */
 };
 
 struct plan {

@@ -10,6 +10,8 @@
 #include "cleanup.h"
 #include "inventory.h"
 #include "json_util.h"
+#include "mig_instances.h"
+#include "mig_outs.h"
 #include "plan.h"
 #include "room.h"
 #include "scan.h"
@@ -20,6 +22,7 @@
 struct fit {
 	struct catalog catalog;
 	struct inventory inv;
+	struct mig *migs;		/* of each GPU */
 	const struct vgpu_type **types;
 	size_t ntypes;
 };
@@ -27,6 +30,7 @@ struct fit {
 static void fit_free(struct fit *f)
 {
 	free(f->types);
+	free(f->migs);
 	inventory_free(&f->inv);
 	catalog_free(&f->catalog);
 }
@@ -78,6 +82,21 @@ static unsigned int room_for(const struct fit *f, const struct vgpu_type *t)
 	for (size_t i = 0; i < f->inv.ngpus; i++)
 		sum += room_on(&f->inv.gpus[i], t);
 	return sum;
+}
+
+static bool at_least_on(const struct gpu *g, const struct vgpu_type *t)
+{
+	const struct offer *o = gpu_offer(g, t);
+
+	return o && o->at_least;
+}
+
+static bool at_least_for(const struct fit *f, const struct vgpu_type *t)
+{
+	for (size_t i = 0; i < f->inv.ngpus; i++)
+		if (at_least_on(&f->inv.gpus[i], t))
+			return true;
+	return false;
 }
 
 /* The driver takes a size beside another one: the rules of equal sizes are not its rules. */
@@ -143,6 +162,8 @@ static void plan_type(const struct fit *f, const struct vgpu_type *t, struct pla
 	add_answers(f, t, &answers);
 	plan_want(&f->inv, &w, &answers, p);
 	heed_driver(f, p);
+	for (size_t i = 0; i < f->inv.ngpus; i++)
+		mig_outs_explain(p, &w, &f->inv.gpus[i], &f->migs[i]);
 }
 
 static struct json_object *gpus_json(const struct fit *f, const struct vgpu_type *t)
@@ -158,6 +179,7 @@ static struct json_object *gpus_json(const struct fit *f, const struct vgpu_type
 		row = json_object_new_object();
 		json_add_str(row, "gpu", BDF_STR(&g->addr));
 		json_add_num(row, "available", room_on(g, t));
+		json_add_flag(row, "available_at_least", at_least_on(g, t));
 		json_object_array_add(rows, row);
 	}
 	return rows;
@@ -191,6 +213,7 @@ static void print_json(const struct fit *f)
 		json_add_str(row, "name", vgpu_type_name(t));
 		json_add_known(row, "framebuffer_mib", t->framebuffer_mib);
 		json_add_num(row, "available", room_for(f, t));
+		json_add_flag(row, "available_at_least", at_least_for(f, t));
 		json_object_object_add(row, "gpus", gpus_json(f, t));
 		json_object_object_add(row, "out", outs_json(&p));
 		json_object_array_add(all, row);
@@ -224,7 +247,7 @@ static char *join(const struct strlist *lines)
 /* In a pipe the reasons are one field; on a terminal each has a line of its own. */
 static void add_row(struct table *out, const struct fit *f, const struct vgpu_type *t, bool tty)
 {
-	AUTO_FREE char *more = xasprintf("%u", room_for(f, t));
+	AUTO_FREE char *more = xasprintf("%u%s", room_for(f, t), at_least_for(f, t) ? "+" : "");
 	enum style style = room_for(f, t) ? STYLE_NONE : STYLE_FAINT;
 	AUTO_STRLIST struct strlist lines = { 0 };
 	AUTO_PLAN struct plan p = { 0 };
@@ -254,6 +277,7 @@ static void print_text(const struct fit *f)
 
 static int gather(const struct ctx *c, struct fit *f, struct err *e)
 {
+	struct mig_asker asker = { 0 };
 	int rc;
 
 	catalog_load(&f->catalog, &c->root);
@@ -262,8 +286,12 @@ static int gather(const struct ctx *c, struct fit *f, struct err *e)
 		rc = scan_all(&c->root, &f->catalog, &f->inv, e);
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < f->inv.ngpus; i++)
+	f->migs = xcalloc(f->inv.ngpus, sizeof(*f->migs));
+	for (size_t i = 0; i < f->inv.ngpus; i++) {
 		room_ask(&c->root, &f->catalog, &f->inv, &f->inv.gpus[i]);
+		mig_look(&c->root, &f->inv, &f->inv.gpus[i], &f->migs[i]);
+		mig_learn_instances(&c->root, &f->inv, &f->inv.gpus[i], &f->migs[i], &asker);
+	}
 	catalog_save(&f->catalog, &c->root, NULL);
 	/* As a start has it: a GPU that is too full to list a type is no GPU without it. */
 	inventory_assume_offers(&f->inv);

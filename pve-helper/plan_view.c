@@ -12,6 +12,8 @@
 #include "framework.h"
 #include "intent.h"
 #include "json_util.h"
+#include "mig_instances.h"
+#include "mig_outs.h"
 #include "plan_asked.h"
 #include "runstate.h"
 #include "scan.h"
@@ -30,6 +32,7 @@ struct view {
 	struct want_list wants;
 	struct json_object *out;	/* NULL: print text */
 	size_t unserved;
+	struct mig_asker asker;
 };
 
 static void view_free(struct view *v)
@@ -142,6 +145,22 @@ static void remark_sizes(const struct view *v, const struct plan *p)
 	}
 }
 
+/* A GPU that MIG keeps from serving: the mode is asked for, and what instances there are. */
+static void explain_mig(struct view *v, const struct want *w, struct plan *p)
+{
+	for (size_t i = 0; i < v->inv.ngpus; i++) {
+		struct gpu *g = &v->inv.gpus[i];
+		struct mig m;
+
+		if (!mig_outs_concern(p, w, g))
+			continue;
+		mig_ask(&v->c->root, &v->catalog, &v->inv, g, &m);
+		if (mig_outs_need_instances(p, w, g, &m))
+			mig_learn_instances(&v->c->root, &v->inv, g, &m, &v->asker);
+		mig_outs_explain(p, w, g, &m);
+	}
+}
+
 static void view_want(struct view *v, const struct want *w)
 {
 	const struct vgpu *there = has_already(v, w);
@@ -152,6 +171,7 @@ static void view_want(struct view *v, const struct want *w)
 		return;
 	}
 	plan_asked(&v->c->root, &v->catalog, &v->inv, w, &p);
+	explain_mig(v, w, &p);
 	if (v->out)
 		json_plan(v, w, &p);
 	else

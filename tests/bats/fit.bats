@@ -52,7 +52,7 @@ same_as_types() {
 	assert_equal "$(fit A40-24A)" $'A40-24A\tnvidia-575\t3\tA40-24A on 0000:e8:00.0: holds A40-4Q of 4096 MiB, and A40-24A has 24576 MiB: the vGPUs on one GPU are of equal size'
 	assert_equal "$(fit A40-4A | cut -f3)" 23
 	assert_equal "$(fit_json A40-24A '[.type, .framebuffer_mib, .available, .gpus, [.out[].gpu]]')" \
-		'["nvidia-575",24576,3,[{"gpu":"0000:17:00.0","available":2},{"gpu":"0000:65:00.0","available":1}],["0000:e8:00.0"]]'
+		'["nvidia-575",24576,3,[{"gpu":"0000:17:00.0","available":2,"available_at_least":false},{"gpu":"0000:65:00.0","available":1,"available_at_least":false}],["0000:e8:00.0"]]'
 	same_as_types
 }
 
@@ -117,13 +117,17 @@ same_as_types() {
 
 @test "plan --fit: MIG-backed types where an instance is free, time-sliced ones on the GPU beside" {
 	node a100d-mixed
-	assert_equal "$(fit A100D-2-20C)" $'A100D-2-20C\tnvidia-700\t1\tA100D-2-20C on 0000:65:00.0: refused: the driver has no room for it'
-	assert_equal "$(fit A100D-40C)" $'A100D-40C\tnvidia-697\t2\tA100D-40C on 0000:17:00.0: refused: the driver has no room for it'
-	assert_equal "$(fit A100D-7-80C)" $'A100D-7-80C\tnvidia-703\t0\tA100D-7-80C on 0000:17:00.0, 0000:65:00.0: refused: the driver has no room for it'
+	assert_equal "$(fit A100D-2-20C)" $'A100D-2-20C\tnvidia-700\t1+\tA100D-2-20C on 0000:65:00.0: MIG mode is off, and A100D-2-20C is MIG-backed (nvidia-smi -i 0000:65:00.0 -mig 1, with its VFs disabled)'
+	assert_equal "$(fit A100D-40C)" $'A100D-40C\tnvidia-697\t2\tA100D-40C on 0000:17:00.0: MIG mode is on, and A100D-40C is time-sliced (nvidia-smi -i 0000:17:00.0 -mig 0, with its VFs disabled)'
+	run -0 fit A100D-7-80C
+	assert_output $'A100D-7-80C\tnvidia-703\t0\tA100D-7-80C on 0000:17:00.0: MIG mode is on and there is no GPU instance of A100D-7-80C\'s profile (nvidia-smi mig -i 0000:17:00.0 -cgi <profile> -C); '
+	assert_output 'A100D-7-80C on 0000:65:00.0: MIG mode is off, and'
 	same_as_types
 	ROOT=$BATS_TEST_TMPDIR/empty
 	node a100-mig-empty
-	assert_equal "$(pve_vgpu plan --fit | cut -f3,4 | grep -v 'refused: the driver has no room for it' | wc -l)" 0
+	assert_equal "$(pve_vgpu plan --fit | cut -f4 | sed 's/A100[0-9A-Z-]*/T/g' | sort -u)" \
+		'T on 0000:21:00.0: MIG mode is on and there is no GPU instance (nvidia-smi mig -i 0000:21:00.0 -cgi <profile> -C)
+T on 0000:21:00.0: MIG mode is on, and T is time-sliced (nvidia-smi -i 0000:21:00.0 -mig 0, with its VFs disabled)'
 	assert_equal "$(pve_vgpu plan --fit | cut -f3 | sort -u)" 0
 }
 
