@@ -29,7 +29,7 @@ fit_json() {
 # same_as_types: every count is the sum of what `types` has
 same_as_types() {
 	assert_equal "$(pve_vgpu plan --fit --json 2> /dev/null | jq -c '[.[] | {(.type): .available}] | add')" \
-		"$(pve_vgpu types --json 2> /dev/null | jq -c 'group_by(.framebuffer_mib, .id) |
+		"$(pve_vgpu types --json 2> /dev/null | jq -c 'map(select(.offered)) | group_by(.framebuffer_mib, .id) |
 			[.[] | {(.[0].type): ([.[].available // 0] | add)}] | add')"
 }
 
