@@ -556,6 +556,20 @@ static int create(const struct root *r, const struct vgpu *v, struct err *e)
 		    v->uuid, path);
 }
 
+/*
+ * A `remove` that was written before the `create` had returned takes the file
+ * away and leaves the mdev, which then goes with its parent's driver alone
+ * (seen on Linux 6.1 and 6.12).
+ */
+static int no_remove(const struct vgpu *v, const char *path, struct err *e)
+{
+	fail(e, -EBUSY, "write '1' to '/%s': the kernel has taken that file away, and the vGPU is still there", path);
+	err_hint(e, "where it stays so, its parent's driver must let go of it, when nothing else is in use there: "
+		 "echo %s > /sys/bus/pci/devices/%s/driver/unbind, and the same to .../drivers/<driver>/bind",
+		 v->parent_name, v->parent_name);
+	return -EBUSY;
+}
+
 static int remove_mdev(const struct root *r, const struct vgpu *v, int timeout_ms, struct err *e)
 {
 	AUTO_FREE char *path = xasprintf(DEVICES "/%s/remove", v->uuid);
@@ -564,10 +578,10 @@ static int remove_mdev(const struct root *r, const struct vgpu *v, int timeout_m
 	if (rc <= 0)
 		return rc;
 	rc = root_write_attr(r, path, "1", timeout_ms, e);
-	/* ENOENT, ENODEV: the driver was faster. */
+	/* The driver was faster; or the file alone is gone. */
 	if (rc == -ENOENT || rc == -ENODEV) {
 		err_clear(e);
-		return 0;
+		return present(r, v, e) > 0 ? no_remove(v, path, e) : 0;
 	}
 	if (rc < 0)
 		return rc;

@@ -166,3 +166,15 @@ U1=11111111-aaaa-4bbb-8ccc-000000000001
 	assert_equal "$(mdevs | wc -l)" 1
 	assert_equal "$(ls "$ROOT/run/pve-vgpu/standalone" | wc -l)" 1
 }
+
+@test "remove: where the kernel has taken the file away and not the vGPU, that is no success" {
+	a40
+	pve_vgpu create A40-24A --uuid $U1
+	fault write '*/remove' ENOENT
+	run -1 pve_vgpu remove $U1
+	assert_output "/remove': the kernel has taken that file away, and the vGPU is still there"
+	assert_output 'hint: where it stays so'
+	assert_equal "$(mdevs)" $U1
+	run -0 pve_vgpu remove $U1
+	assert_equal "$(mdevs)" ''
+}
