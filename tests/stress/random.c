@@ -50,6 +50,7 @@ struct state {			/* one run state */
 	int vmid;		/* 0: standalone */
 	char id[64];
 	long long claimed_ms;
+	bool ran;		/* its QEMU was seen */
 	struct place p[2];
 	int n;
 };
@@ -298,6 +299,8 @@ static void read_state(struct world *w, const char *path, int vmid, const char *
 	end = buf + strlen(buf);
 	field(buf, end, "claimed_ms", value, sizeof(value));
 	s->claimed_ms = atoll(value);
+	field(buf, end, "phase", value, sizeof(value));
+	s->ran = !strcmp(value, "running");
 	for (at = buf; (at = strstr(at, "\"gpu\":")) && s->n < 2; at++) {
 		struct place *p = &s->p[s->n++];
 		const char *stop = strchr(at, '}');
@@ -642,6 +645,15 @@ static void check_reservations(void)
 				broken(text("the foreign vGPU is reserved: %s", line));
 }
 
+/* It ran, and what it had was gone before this step: there was nothing to lose. */
+static bool is_spent(const struct state *s)
+{
+	for (int k = 0; k < s->n; k++)
+		if (is_there(&before, &s->p[k]))
+			return false;
+	return s->ran;
+}
+
 /* What vanished from the records was nobody's that lives: none but the step's own VMs may lose anything. */
 static void check_bystanders(unsigned int own)
 {
@@ -653,7 +665,7 @@ static void check_bystanders(unsigned int own)
 			continue;
 		if (vm->st != OFF)
 			broken(text("the record of vm %d is gone, which is not off", s->vmid));
-		if (!is_old(s, -1))
+		if (!is_old(s, -1) && !is_spent(s))
 			broken(text("the record of vm %d is gone, which began to start %lld s ago", s->vmid,
 				    (ms() - s->claimed_ms) / 1000));
 	}
