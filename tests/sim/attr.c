@@ -205,10 +205,12 @@ static int show_numvfs(struct sim *sim, struct node n, struct attr_text *o)
 static int store_numvfs(struct sim *sim, struct node n, const char *text, size_t len)
 {
 	unsigned long num = 0;
-	int rc = parse_number(text, 65535, &num);
 
 	(void)len;
-	return rc ? rc : model_set_numvfs(sim, node_dev(sim, n), (unsigned int)num);
+	/* What kstrtou16() does not take is EINVAL, whatever is wrong with it. */
+	if (parse_number(text, 65535, &num))
+		return -EINVAL;
+	return model_set_numvfs(sim, node_dev(sim, n), (unsigned int)num);
 }
 
 static int show_vf_offset(struct sim *sim, struct node n, struct attr_text *o)
@@ -282,7 +284,16 @@ static int store_create(struct sim *sim, struct node n, const char *text, size_t
 
 /* --- mdevs ------------------------------------------------------------------------ */
 
-/* As mdev's remove_store(): zero is no error and does nothing. */
+static bool not_removing(const struct sim *sim, struct node n)
+{
+	return !node_vgpu(sim, n)->removing;
+}
+
+/*
+ * As mdev's remove_store(): zero is no error and does nothing. Held, the vGPU
+ * is off its bus and without most of its files at once, while the writer
+ * waits in vfio_unregister_group_dev(); nothing can stop that (seen on 6.1).
+ */
 static int store_remove(struct sim *sim, struct node n, const char *text, size_t len)
 {
 	struct vgpu *v = node_vgpu(sim, n);
@@ -294,17 +305,17 @@ static int store_remove(struct sim *sim, struct node n, const char *text, size_t
 	if (!num)
 		return 0;
 	if (v->held) {
-		v->waiters++;
+		v->removing = true;
 		return ATTR_WAIT;
 	}
 	model_destroy(sim, v);
 	return 0;
 }
 
+/* The mdev bus adds nothing of its own. */
 static int show_vgpu_uevent(struct sim *sim, struct node n, struct attr_text *o)
 {
-	put(o, "DRIVER=%s\nMODALIAS=mdev:%s\n",
-	    node_vgpu(sim, n)->dev->gpu->mdev_driver, node_vgpu(sim, n)->uuid);
+	put(o, "DRIVER=%s\n", node_vgpu(sim, n)->dev->gpu->mdev_driver);
 	return 0;
 }
 
@@ -451,6 +462,14 @@ static int show_zero(struct sim *sim, struct node n, struct attr_text *o)
 
 /* --- the rest ------------------------------------------------------------------------ */
 
+/* /dev/vfio/devices came with 6.6. */
+static bool has_vfio_cdev(const struct sim *sim, struct node n)
+{
+	(void)n;
+	return sim->kernel_major > 6 ||
+	       (sim->kernel_major == 6 && sim->kernel_minor >= 6);
+}
+
 /* vfio devices have a dynamic major; 511 is the first one handed out today. */
 static int show_vfio_dev(struct sim *sim, struct node n, struct attr_text *o)
 {
@@ -464,7 +483,9 @@ static int show_vfio_uevent(struct sim *sim, struct node n, struct attr_text *o)
 	int vfio = n.kind == K_DEV_VFIO ? node_dev(sim, n)->vfio :
 					  node_vgpu(sim, n)->vfio;
 
-	put(o, "MAJOR=511\nMINOR=%d\nDEVNAME=vfio/devices/vfio%d\n", vfio, vfio);
+	if (has_vfio_cdev(sim, n))
+		put(o, "MAJOR=511\nMINOR=%d\nDEVNAME=vfio/devices/vfio%d\n",
+		    vfio, vfio);
 	return 0;
 }
 
@@ -553,12 +574,12 @@ static const struct attr attrs[] = {
 	{ "placement_id", 0644, K_DEV_NVIDIA, NULL, show_placement_id, store_refused },
 	{ "gpu_instance_id", 0644, K_DEV_NVIDIA, NULL, show_instance_id, store_refused },
 	{ "warm_update", 0644, K_DEV_NVIDIA, NULL, show_zero, store_refused },
-	{ "remove", 0200, K_VGPU, NULL, NULL, store_remove },
-	{ "uevent", 0644, K_VGPU, NULL, show_vgpu_uevent, store_uevent },
+	{ "remove", 0200, K_VGPU, not_removing, NULL, store_remove },
+	{ "uevent", 0644, K_VGPU, not_removing, show_vgpu_uevent, store_uevent },
 	{ "vgpu_params", 0644, K_VGPU_NVIDIA, NULL, show_vgpu_params, store_vgpu_params },
-	{ "dev", 0444, K_DEV_VFIO, NULL, show_vfio_dev, NULL },
+	{ "dev", 0444, K_DEV_VFIO, has_vfio_cdev, show_vfio_dev, NULL },
 	{ "uevent", 0644, K_DEV_VFIO, NULL, show_vfio_uevent, store_uevent },
-	{ "dev", 0444, K_VGPU_VFIO, NULL, show_vfio_dev, NULL },
+	{ "dev", 0444, K_VGPU_VFIO, has_vfio_cdev, show_vfio_dev, NULL },
 	{ "uevent", 0644, K_VGPU_VFIO, NULL, show_vfio_uevent, store_uevent },
 	{ "type", 0644, K_GROUP, NULL, show_group_type, store_refused },
 	{ "version", 0444, K_MODULE, has_version, show_version, NULL },

@@ -17,7 +17,7 @@
 const char *const control_names[CTL_MAX] = {
 	[CTL_OPS] = "ops", [CTL_FAULT] = "fault", [CTL_DELAY] = "delay",
 	[CTL_OPEN] = "open", [CTL_SELFCLEAN] = "selfclean",
-	[CTL_VANISH] = "vanish",
+	[CTL_VANISH] = "vanish", [CTL_ERRNO] = "errno",
 };
 
 /* A pattern (or a vGPU's name) and what is to happen to what it matches. */
@@ -324,6 +324,7 @@ char *control_read(struct sim *sim, enum control c)
 		return read_open(sim);
 	case CTL_VANISH:
 		return read_vanished(sim);
+	case CTL_ERRNO:
 	case CTL_MAX:
 		break;
 	}
@@ -459,6 +460,40 @@ static int write_vanish(struct sim *sim, char *word[], int n)
 	return rc;
 }
 
+/* On every GPU; R_NONE: back to what the node file says. */
+static void set_errno(struct sim *sim, enum refusal r, int error)
+{
+	size_t i;
+
+	pthread_mutex_lock(&sim->lock);
+	for (i = 0; i < sim->n_gpus; i++) {
+		struct gpu *g = &sim->gpus[i];
+
+		if (r)
+			g->err[r] = error;
+		else
+			memcpy(g->err, g->file_err, sizeof(g->err));
+	}
+	pthread_mutex_unlock(&sim->lock);
+}
+
+static int write_errno(struct sim *sim, char *word[], int n)
+{
+	int r, error;
+
+	if (n != 2)
+		return -EINVAL;
+	error = errno_by_name(word[1]);
+	if (error <= 0)
+		return -EINVAL;
+	for (r = R_NONE + 1; r < R_MAX; r++)
+		if (!strcmp(refusal_keys[r], word[0])) {
+			set_errno(sim, (enum refusal)r, error);
+			return 0;
+		}
+	return -EINVAL;
+}
+
 static int clear(struct sim *sim, enum control c)
 {
 	switch (c) {
@@ -475,6 +510,9 @@ static int clear(struct sim *sim, enum control c)
 		pthread_mutex_lock(&sim->lock);
 		model_unvanish_all(sim);
 		pthread_mutex_unlock(&sim->lock);
+		return 0;
+	case CTL_ERRNO:
+		set_errno(sim, R_NONE, 0);
 		return 0;
 	default:
 		return -EINVAL;
@@ -501,6 +539,8 @@ static int write_line(struct sim *sim, enum control c, char *line)
 		return write_open(sim, word, n);
 	case CTL_VANISH:
 		return write_vanish(sim, word, n);
+	case CTL_ERRNO:
+		return write_errno(sim, word, n);
 	default:
 		return -EINVAL;
 	}

@@ -257,12 +257,16 @@ static void fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 
 /* --- files ------------------------------------------------------------------------ */
 
-/* What an open file has read: as in sysfs, the text of its last read at 0. */
+/*
+ * What an open file has read. As seq_file does it: a read that goes on where
+ * the last one ended has the same text, any other one a new text.
+ */
 struct handle {
 	atomic_uint refs;	/* the answer may bring the release at once */
 	pthread_mutex_t lock;
 	char *text;
 	size_t len;
+	size_t next;		/* where the last read ended */
 	bool filled;
 };
 
@@ -410,19 +414,19 @@ static int fill(struct handle *h, struct node n, int fault)
 static void answer_read(fuse_req_t req, struct handle *h, struct node n,
 			int fault, size_t size, off_t off)
 {
-	size_t at = (size_t)off;
+	size_t at = (size_t)off, got = 0;
 	int rc = 0;
 
 	pthread_mutex_lock(&h->lock);
-	if (!off || !h->filled)
+	if (!off || !h->filled || at != h->next)
 		rc = fill(h, n, fault);
+	if (!rc && at < h->len)
+		got = size < h->len - at ? size : h->len - at;
+	h->next = at + got;
 	if (rc)
 		fuse_reply_err(req, -rc);
-	else if (at >= h->len)
-		fuse_reply_buf(req, NULL, 0);
 	else
-		fuse_reply_buf(req, h->text + at,
-			       size < h->len - at ? size : h->len - at);
+		fuse_reply_buf(req, got ? h->text + at : NULL, got);
 	pthread_mutex_unlock(&h->lock);
 	handle_put(h);
 }
@@ -501,7 +505,11 @@ static int write_now(struct job *j)
 	return rc;
 }
 
-/* A blocked remover: until the vGPU is gone, or the writer is killed. */
+/*
+ * A blocked remover: until the vGPU is gone, or the writer is killed. The
+ * kernel would keep a killed one in state D, and a FUSE mount with it; here
+ * it goes, and the removal goes on without it, as it does there.
+ */
 static bool remover_step(struct later *it, bool interrupted)
 {
 	struct job *j = (struct job *)it;
@@ -509,8 +517,6 @@ static bool remover_step(struct later *it, bool interrupted)
 
 	pthread_mutex_lock(&sim->lock);
 	v = node_vgpu(sim, j->node);
-	if (v && interrupted)
-		v->waiters--;
 	pthread_mutex_unlock(&sim->lock);
 	if (v && !interrupted)
 		return false;
@@ -584,7 +590,7 @@ static void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name,
 	(void)name;
 	(void)mode;
 	(void)rdev;
-	fuse_reply_err(req, EACCES);
+	fuse_reply_err(req, EPERM);
 }
 
 static void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)

@@ -171,6 +171,13 @@ bool uuid_parse_text(const char *text, char out[UUID_LEN + 1])
 
 /* --- what fits ----------------------------------------------------------- */
 
+const char *const refusal_keys[R_MAX + 1] = {
+	[R_NONE] = "none", [R_SIZE] = "size", [R_COUNT] = "count",
+	[R_MEMORY] = "memory", [R_BUSY] = "busy", [R_UNKNOWN] = "unknown",
+	[R_MIG] = "mig", [R_INSTANCE] = "instance", [R_HELD] = "held",
+	[R_PARAMS] = "params", [R_SRIOV] = "sriov", [R_MAX] = NULL
+};
+
 int refusal_errno(const struct gpu *gpu, enum refusal r)
 {
 	/* What only the closed module knows is a guess here. */
@@ -452,7 +459,7 @@ void model_set_held(struct sim *sim, struct vgpu *v, bool held, uint64_t now,
 		set_clean_at(sim, v, 0);
 	if (!let_go)
 		return;
-	if (v->waiters)
+	if (v->removing)
 		model_destroy(sim, v);
 	else if (clean_ms)
 		set_clean_at(sim, v, now + clean_ms);

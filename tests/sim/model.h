@@ -76,6 +76,7 @@ struct gpu {
 	struct gpu_instance *gi;
 	unsigned int n_gi;
 	int err[R_MAX];			/* 0: the default */
+	int file_err[R_MAX];		/* what the node file says */
 	unsigned int running, fb_mib, used_mib;
 	double pool_used;
 };
@@ -109,7 +110,7 @@ struct vgpu {
 	struct gpu_instance *gi;
 	unsigned int placement;
 	bool held;
-	unsigned int waiters;		/* writers that block in `remove` */
+	bool removing;			/* `remove` was written while it is held */
 	uint64_t clean_at;		/* ms; 0: the driver does not tidy up */
 	int group, vfio;
 	char params[PARAMS_MAX];
@@ -209,6 +210,9 @@ struct vgpu *model_find_vgpu(const struct sim *sim, const char *name);
 /* Text to UUID as the kernel's guid_parse() does: 36 characters, any case. */
 bool uuid_parse_text(const char *text, char out[UUID_LEN + 1]);
 
+/* "size", "count", … as node files spell them; NULL ends the list. */
+extern const char *const refusal_keys[R_MAX + 1];
+
 /* The rules. */
 int refusal_errno(const struct gpu *gpu, enum refusal r);
 unsigned int model_available(const struct dev *dev, const struct vgpu_type *t);
@@ -219,8 +223,8 @@ int model_create(struct sim *sim, struct dev *dev, const struct vgpu_type *t,
 void model_destroy(struct sim *sim, struct vgpu *v);
 
 /*
- * Somebody opened the vGPU or let it go. Let go, it is removed if a remover
- * waits, or the driver will do that itself after @clean_ms (0: it will not).
+ * Somebody opened the vGPU or let it go. Let go, it is removed if that was
+ * begun, or the driver will do that itself after @clean_ms (0: it will not).
  */
 void model_set_held(struct sim *sim, struct vgpu *v, bool held, uint64_t now,
 		    uint64_t clean_ms);

@@ -18,13 +18,6 @@
 
 /* --- errno: refusals of this node's driver ---------------------------------- */
 
-static const char *const refusal_keys[] = {
-	[R_SIZE] = "size", [R_COUNT] = "count", [R_MEMORY] = "memory",
-	[R_BUSY] = "busy", [R_UNKNOWN] = "unknown", [R_MIG] = "mig",
-	[R_INSTANCE] = "instance", [R_HELD] = "held", [R_PARAMS] = "params",
-	[R_SRIOV] = "sriov", [R_MAX] = NULL
-};
-
 static int load_errnos(json_object *o, int err[R_MAX], struct err *e)
 {
 	json_object *map;
@@ -49,6 +42,16 @@ static int load_errnos(json_object *o, int err[R_MAX], struct err *e)
 				    refusal_keys[i], name);
 	}
 	return 0;
+}
+
+/* For .sim/errno, which may change them and go back to these. */
+static void keep_errnos(struct sim *sim)
+{
+	size_t i;
+
+	for (i = 0; i < sim->n_gpus; i++)
+		memcpy(sim->gpus[i].file_err, sim->gpus[i].err,
+		       sizeof(sim->gpus[i].err));
 }
 
 /* --- GPUs -------------------------------------------------------------------- */
@@ -501,6 +504,7 @@ static int load_node(struct sim *sim, json_object *o, struct err *e)
 	if (load_arrays(sim, o, gpus, parents, e))
 		return -1;
 	layout_finish(sim);
+	keep_errnos(sim);
 	return load_vgpus(sim, vgpus, e);
 }
 

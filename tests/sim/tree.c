@@ -138,7 +138,8 @@ static bool dir_exists(const struct sim *sim, struct node n)
 		return v && v->uuid[0];
 	case K_VGPU_NVIDIA:
 		v = node_vgpu(sim, n);
-		return v && v->uuid[0] && !v->dev->gpu->types.pool;
+		return v && v->uuid[0] && !v->dev->gpu->types.pool &&
+		       !v->removing;
 	case K_VGPU_VFIOS:
 	case K_VGPU_VFIO:
 		v = node_vgpu(sim, n);
@@ -208,12 +209,21 @@ static int dev_link_ends(const struct sim *sim, struct node n, struct node *in,
 	return -ENOENT;
 }
 
+/* device_del() takes these away before the driver's remove() waits. */
+static bool gone_while_removing(enum link l)
+{
+	return l != L_VGPU_GROUP && l != L_VGPU_VFIO_DEVICE &&
+	       l != L_VGPU_VFIO_SUBSYSTEM;
+}
+
 static int vgpu_link_ends(const struct sim *sim, struct node n, struct node *in,
 			  struct node *to)
 {
 	const struct vgpu *v = node_vgpu(sim, n);
 
 	if (!v || !v->uuid[0])
+		return -ENOENT;
+	if (v->removing && gone_while_removing(n.leaf))
 		return -ENOENT;
 	*in = *to = NODE(K_VGPU, 0, n.x, 0);
 	switch (n.leaf) {
