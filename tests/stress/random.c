@@ -763,7 +763,9 @@ static void start_failed(const struct vm *vm, int rc, bool faulty)
 	has = state_of(&now, vm->vmid);
 	if (rc != 1)
 		broken(text("pre-start of vm %d gave %d", vm->vmid, rc));
-	if (has && (!had || has->n > had->n))
+	/* What the driver would not let be taken back stays on record, and that is said. */
+	if (has && (!had || has->n > had->n) &&
+	    !(faulty && strstr(output, "is left for `pve-vgpu gc`")))
 		broken(text("the failed start of vm %d left a record", vm->vmid));
 	if (faulty)
 		return;
