@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# Targets: all check demo bench install clean; V=1 shows the commands.
+# Targets: all check check-node node-deps demo bench install clean; V=1 shows the commands.
 
 PREFIX     ?= /usr
 BINDIR     ?= $(PREFIX)/bin
@@ -68,6 +68,15 @@ unit: $(UNIT_BIN)
 check: all unit
 	$(Q)tests/check.sh $(TESTS)
 
+# The same behaviour on real kernels: boots Debian's in QEMU. tests/node/run has the tests' names, docs/test-beds.md the variables.
+check-node:
+	$(Q)tests/node/run
+
+# What check-node takes besides the build dependencies.
+node-deps:
+	apt-get install -y --no-install-recommends \
+		busybox-static cpio e2fsprogs kmod mmdebstrap qemu-system-x86 xz-utils zstd
+
 # The main job on the simulated node, told in twenty lines.
 demo: all
 	$(Q)tests/demo.sh
@@ -85,7 +94,7 @@ install: $(HELPER)
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(SIM)
 
-.PHONY: all unit check demo bench install clean
+.PHONY: all unit check check-node node-deps demo bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

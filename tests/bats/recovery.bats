@@ -492,7 +492,7 @@ killed() {
 	touch "$ROOT/var/lib/pve-vgpu/.types.json.$!.tmp"
 	run pve_vgpu gc
 	assert_success
-	assert_equal "$(cd "$ROOT" && ls -A run/qemu-server var/lib/pve-vgpu | grep tmp)" ".100.pid.$!.tmp"
+	assert_equal "$(find "$ROOT/run/qemu-server" "$ROOT/var/lib/pve-vgpu" -name '*.tmp' -printf '%f\n')" ".100.pid.$!.tmp"
 	assert_equal "$(cd "$ROOT/run/pve-vgpu" && find . -path ./locks -prune -o -type f -print | sort)" $'./.101.json.'$$$'.tmp\n./.keep'
 }
 

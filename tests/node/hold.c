@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * hold VGPU... - opens vGPUs as QEMU does and keeps them open.
+ * hold [-OPTION VALUE]... VGPU... - opens vGPUs as QEMU does and keeps them open.
  *
+ * Options are there to be seen in /proc/<pid>/cmdline and mean nothing here.
  * VGPU is a device's directory in sysfs: /sys/bus/mdev/devices/<uuid>, or the
  * VF of vendor VFIO. Says "held" when all are open, and ends when its standard
  * input does, or when it is killed.
@@ -127,15 +128,17 @@ static void wait_for_end(void)
 
 int main(int argc, char *argv[])
 {
-	int container, i;
+	int container, first = 1, i;
 
-	if (argc < 2) {
-		fputs("usage: hold <device's directory in sysfs>...\n", stderr);
+	while (first < argc && argv[first][0] == '-')
+		first += 2;
+	if (first >= argc) {
+		fputs("usage: hold [-option value]... <device's directory in sysfs>...\n", stderr);
 		return 2;
 	}
 	container = open_container();
-	for (i = 1; i < argc; i++)
-		hold(container, argv[i], i == 1);
+	for (i = first; i < argc; i++)
+		hold(container, argv[i], i == first);
 	puts("held");
 	fflush(stdout);
 	wait_for_end();

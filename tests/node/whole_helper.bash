@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# shellcheck shell=bash
+# The whole way in the test node: VMs with configs where PVE has them, pve-vgpu
+# as the snippet that is their hookscript, qemu-server's part by tests/pve/qm,
+# and a real QEMU.
+
+# bats sets some of these, and the tests use what is set here:
+# shellcheck disable=SC2154,SC2034
+
+load node_helper
+
+TESTS=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+OPS=/sys/kernel/debug/nvidia-vgpu-sim/ops
+STATES=/run/pve-vgpu
+KVM=/run/kvm/kvm
+PVE=9.2
+
+# What is wrong with a test is told by what it says.
+fail() {
+	echo "$*"
+	return 1
+}
+
+equal() {
+	[ "$1" = "$2" ] || fail "'$1' is not '$2'"
+}
+
+contains() {
+	[[ $1 == *"$2"* ]] || fail "no '$2' in: $1"
+}
+
+# node_with mdev|vendor: that framework, as PVE's directories are at boot, and the snippet
+node_with() {
+	driver "framework=$1"
+	modprobe vfio_iommu_type1
+	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+	# -id is PVE's own; by the name is it QEMU in PVE's eyes.
+	mkdir -p "${KVM%/*}"
+	cat > "$KVM" <<- 'END'
+		#!/bin/bash
+		argv=()
+		while [ $# -gt 0 ]; do
+			case $1 in
+			-id) shift 2 ;;
+			*) argv+=("$1"); shift ;;
+			esac
+		done
+		exec -a /usr/bin/kvm qemu-system-x86_64 "${argv[@]}"
+	END
+	chmod +x "$KVM"
+	mkdir -p /etc/pve/qemu-server /etc/pve/nodes /run/qemu-server /run/lock/qemu-server /var/lib/vz/snippets
+	: > /etc/pve/.version
+	ln -sf /usr/bin/pve-vgpu /var/lib/vz/snippets/pve-vgpu
+}
+
+# Where the cards are: GPUS, CARD, and the first VF of each GPU in VF and VF2
+node_facts() {
+	mapfile -t GPUS < <(gpus)
+	CARD=$(card)
+	VF=$(vfs "${GPUS[0]}" | head -n 1)
+	VF2=$(vfs "${GPUS[1]}" | head -n 1)
+}
+
+# Between tests: nothing of the last one
+clean_node() {
+	local f
+
+	killall -q -w -KILL kvm qemu-system-x86_64 || true
+	echo 0 > "/sys/module/$DRIVER/parameters/selfclean_ms"
+	for f in /sys/bus/mdev/devices/*/remove; do
+		[ ! -e "$f" ] || echo 1 > "$f"
+	done
+	for f in /sys/bus/pci/devices/*/nvidia/current_vgpu_type; do
+		[ ! -e "$f" ] || [ "$(< "$f")" = 0 ] || echo 0 > "$f"
+	done
+	rm -rf /etc/pve/qemu-server/*.conf /run/qemu-server/* "$STATES"
+	settings '[defaults]' 'cleanup-wait = 1'
+}
+
+settings() { printf '%s\n' "$@" > /etc/pve/pve-vgpu.conf; }
+
+# vm VMID LINE…: its config, with the hookscript
+vm() {
+	local vmid=$1
+
+	shift
+	printf '%s\n' "name: vm$vmid" 'hookscript: local:snippets/pve-vgpu' "$@" > "/etc/pve/qemu-server/$vmid.conf"
+}
+
+# intent VMID TYPE
+intent() { printf '[vm %s]\nhostpci0 = %s\n' "$1" "$2" >> /etc/pve/pve-vgpu.conf; }
+
+# uuid VMID
+uuid() { printf '00000000-0000-0000-0000-%012d' "$1"; }
+
+# by_args VMID TYPE: the vGPU attached by the VM's args, wherever the hook makes it
+by_args() {
+	vm "$1" "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$(uuid "$1"),id=hostpci0,bus=pci.0,addr=0x10 -uuid $(uuid "$1")"
+	intent "$1" "$2"
+}
+
+# native VMID ADDRESS TYPE NAME: hostpci0 at an address
+native() {
+	vm "$1" "hostpci0: $2,mdev=$3"
+	intent "$1" "$4"
+}
+
+# What every QEMU here has; -S: a CPU that runs a firmware costs time and shows nothing
+QEMU=(--kvm-arg -nodefaults --kvm-arg -display --kvm-arg none --kvm-arg -accel --kvm-arg tcg --kvm-arg -m --kvm-arg 32)
+STOPPED=(--kvm-arg -S)
+
+# qm OPTION… COMMAND VMID, in version PVE
+qm() {
+	"$TESTS/pve/qm" --root / --kvm "$KVM" "${QEMU[@]}" "${STOPPED[@]}" --pve "$PVE" --tick 0.2 \
+		--trace "$BATS_TEST_TMPDIR/trace" "$@" 3>&-
+}
+
+# works COMMAND…: with success, and with nothing to complain of
+works() {
+	run "$@"
+	[ "$status" -eq 0 ] || fail "status $status: $output"
+	[[ $output != *'failed in'* && $output != *'hint:'* && $output != *'TEST FAILED'* ]] || fail "$output"
+}
+
+# qmp VMID COMMAND [ARGUMENTS]
+qmp() {
+	local vmid=$1
+
+	shift
+	"$TESTS/node/qmp" "/run/qemu-server/$vmid.qmp" "$@"
+}
+
+# slot VMID: bus, slot and ids of the vGPU, as QEMU tells
+slot() {
+	qmp "$1" query-pci | jq -r '[.. | objects | select(.qdev_id? == "hostpci0")][0]
+		| "\(.bus) \(.slot) \(.id.vendor) \(.class_info.class)"'
+}
+
+# listed VMID: what `list` has of the VM
+listed() {
+	pve-vgpu list --json | jq -r --argjson v "$1" '.[] | select(.vmid == $v) | "\(.name) \(.parent) \(.in_use)"'
+}
+
+phase() { jq -r .phase "$STATES/$1.json"; }
+
+# vgpus: how many the kernel has
+vgpus() {
+	local n=0 f
+
+	for f in /sys/bus/mdev/devices/*; do
+		[ ! -e "$f" ] || n=$((n + 1))
+	done
+	for f in /sys/bus/pci/devices/*/nvidia/current_vgpu_type; do
+		[ ! -e "$f" ] || [ "$(< "$f")" = 0 ] || n=$((n + 1))
+	done
+	echo "$n"
+}
+
+# nothing_left VMID…: no process, vGPU, record or reservation
+nothing_left() {
+	local vmid
+
+	equal "$(vgpus)" 0
+	equal "$(pgrep -x 'kvm|qemu-system-x86')" ''
+	for vmid; do
+		[ ! -e "$STATES/$vmid.json" ] || fail "a record of vm $vmid is left: $(cat "$STATES/$vmid.json")"
+		[ ! -e "/run/qemu-server/$vmid.pid" ] || fail "the pid file of vm $vmid is left"
+		! grep -qs " $vmid " /run/qemu-server/pci-id-reservations || fail "a reservation of vm $vmid is left"
+	done
+}
+
+# --- many times over ----------------------------------------------------------
+
+# cycle VMID: a start and a stop, with a process that is QEMU in PVE's eyes and has the vGPU open as one
+cycle() {
+	local vmid=$1 device pid said
+
+	printf -v device '/sys/bus/mdev/devices/00000000-0000-0000-0000-%012d' "$vmid"
+	pve-vgpu "$vmid" pre-start
+	[ -e "$device" ] || device=/sys/bus/pci/devices/$VF
+	(exec -a kvm /payload/bin/hold -id "$vmid" -pidfile "/var/run/qemu-server/$vmid.pid" "$device") 0<> "$BATS_TEST_TMPDIR/stdin" > "$BATS_TEST_TMPDIR/held" 3>&- &
+	pid=$!
+	echo "$pid" > "/run/qemu-server/$vmid.pid"
+	read -r -t 20 said < "$BATS_TEST_TMPDIR/held"
+	equal "$said" held
+	pve-vgpu "$vmid" post-start
+	kill -KILL "$pid"
+	wait "$pid" || true
+	pve-vgpu "$vmid" post-stop
+}
+
+# objects: what grows where something is not given back: uses of modules, groups and devices of vfio, objects of its caches
+objects() {
+	lsmod | awk '$1 ~ /^(vfio|mdev|nvidia)/ { print $1, $3 }'
+	ls /dev/vfio /sys/kernel/iommu_groups /sys/class/vfio | wc -l
+}
+
+# slab: objects in use in all caches, in thousands of bytes
+slab() { awk 'NR > 2 { n += $2 * $4 } END { print int(n / 1000) }' /proc/slabinfo; }
+
+# fifty LIMIT: starts and stops; the first ten fill what is filled once. The slab may have grown by LIMIT thousand bytes.
+fifty() {
+	local i before bytes grown
+
+	mkfifo "$BATS_TEST_TMPDIR/stdin" "$BATS_TEST_TMPDIR/held"
+	for ((i = 0; i < 50; i++)); do
+		if [ "$i" -eq 10 ]; then
+			before=$(objects)
+			bytes=$(slab)
+		fi
+		cycle $((100 + i % 5))
+	done
+	equal "$(objects)" "$before"
+	grown=$(($(slab) - bytes))
+	echo "the slab has grown by $grown thousand bytes in forty starts"
+	[ "$grown" -lt "$1" ] || fail "grown by $grown thousand bytes, wanted less than $1"
+	rm -f /run/qemu-server/*.pid
+	nothing_left {100..104}
+}

@@ -1,0 +1,211 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# A VM's life with its vGPU on the kernel's mdev bus: hook, QEMU, hook.
+
+# bats sets some of these, and the helpers use what is set here:
+# shellcheck disable=SC2154,SC2034
+
+load whole_helper
+
+setup_file() { node_with mdev; }
+
+setup() {
+	node_facts
+	clean_node
+}
+
+teardown() { clean_node; }
+
+@test "a vGPU by name: made, opened by QEMU on its slot, listed, and gone after the stop" {
+	by_args 100 A40-24A
+	works qm start 100
+	contains "$output" "vm 100: hostpci0: A40-24A (nvidia-575) on $VF, GPU ${GPUS[0]}"
+	equal "$(slot 100)" '0 16 4318 768'
+	equal "$(listed 100)" "A40-24A $VF true"
+	equal "$(phase 100)" running
+	works qm stop 100
+	nothing_left 100
+}
+
+@test "QEMU is killed: the same end" {
+	by_args 100 A40-24A
+	works qm start 100
+	works qm crash 100
+	nothing_left 100
+}
+
+@test "a start that fails after pre-start leaves it to the next start" {
+	by_args 100 A40-24A
+	run qm --fail volumes start 100
+	[ "$status" -eq 1 ]
+	equal "$(vgpus)" 1
+	works qm start 100
+	equal "$(vgpus)" 1
+	works qm stop 100
+	nothing_left 100
+}
+
+@test "a start that failed and never comes again: gc clears it, and not before" {
+	by_args 100 A40-24A
+	run qm --fail volumes start 100
+	[ "$status" -eq 1 ]
+	works pve-vgpu gc
+	equal "$(vgpus)" 1
+	settings '[defaults]' 'start-grace = 0'
+	intent 100 A40-24A
+	works pve-vgpu gc
+	contains "$output" 'vm 100: A40-24A'
+	nothing_left 100
+}
+
+@test "QEMU takes its time to appear: nobody takes the vGPU meanwhile" {
+	settings '[defaults]' 'cleanup-wait = 1' 'start-grace = 0'
+	by_args 100 A40-24A
+	printf '#!/bin/sh\ntouch /run/slow\nuntil [ -e /run/go ]; do sleep 0.1; done\nexec %s "$@"\n' "$KVM" > /run/slow-kvm
+	chmod +x /run/slow-kvm
+	rm -f /run/slow /run/go
+	"$TESTS/pve/qm" --root / --kvm /run/slow-kvm "${QEMU[@]}" "${STOPPED[@]}" --pve 9.2 start 100 3>&- > /run/slow-out 2>&1 &
+	local start=$! tries
+	for ((tries = 0; tries < 300; tries++)); do
+		[ ! -e /run/slow ] || break
+		sleep 0.1
+	done
+	equal "$(vgpus)" 1
+	run pve-vgpu gc
+	equal "$(vgpus)" 1
+	contains "$output" 'PVE holds the lock of its config'
+	touch /run/go
+	wait "$start" || fail "$(cat /run/slow-out)"
+	equal "$(listed 100)" "A40-24A $VF true"
+	works qm stop 100
+	nothing_left 100
+}
+
+@test "eight VMs at once: each has its own, and all end" {
+	local v pids=()
+
+	for v in {100..107}; do
+		by_args "$v" A40-12A
+	done
+	for v in {100..107}; do
+		"$TESTS/pve/qm" --root / --kvm "$KVM" "${QEMU[@]}" "${STOPPED[@]}" --pve 9.2 start "$v" > "$BATS_TEST_TMPDIR/$v" 2>&1 3>&- &
+		pids+=($!)
+	done
+	for v in "${pids[@]}"; do
+		wait "$v" || fail "$(tail -n 3 "$BATS_TEST_TMPDIR"/10?)"
+	done
+	equal "$(vgpus)" 8
+	equal "$(pve-vgpu list --json | jq -r '[.[] | select(.in_use)] | length')" 8
+	# Four of 12 GB to a GPU
+	equal "$(pve-vgpu list --json | jq -r '[.[].gpu] | unique | length')" 2
+	pids=()
+	for v in {100..107}; do
+		"$TESTS/pve/qm" --root / --kvm "$KVM" --pve 9.2 --tick 0.2 stop "$v" > "$BATS_TEST_TMPDIR/$v" 2>&1 3>&- &
+		pids+=($!)
+	done
+	for v in "${pids[@]}"; do
+		wait "$v" || fail "$(tail -n 3 "$BATS_TEST_TMPDIR"/10?)"
+	done
+	nothing_left {100..107}
+}
+
+@test "the card without SR-IOV: several VMs on its one function" {
+	by_args 100 T4-4Q
+	by_args 101 T4-4Q
+	works qm start 100
+	works qm start 101
+	equal "$(listed 100)" "T4-4Q $CARD true"
+	equal "$(listed 101)" "T4-4Q $CARD true"
+	equal "$(slot 101)" '0 16 4318 768'
+	works qm stop 100
+	equal "$(vgpus)" 1
+	works qm crash 101
+	nothing_left 100 101
+}
+
+@test "hostpci0 at an address: qemu-server takes what the hook has made, of each version" {
+	native 100 "$VF" nvidia-575 A40-24A
+	for PVE in 7.4 8.1 9.2; do
+		works qm start 100
+		equal "$(slot 100)" '0 16 4318 768'
+		equal "$(listed 100)" "A40-24A $VF true"
+		works qm stop 100
+		nothing_left 100
+	done
+}
+
+@test "q35 and PCIe: on the port that qemu-server gives" {
+	local STOPPED=(--kvm-arg -S --kvm-arg -M --kvm-arg q35)
+
+	vm 100 "machine: q35" "hostpci0: $VF,mdev=nvidia-575,pcie=1"
+	intent 100 A40-24A
+	works qm start 100
+	# No firmware has numbered the buses yet, so query-pci does not look behind the port.
+	contains "$(qmp 100 qom-get '{"path": "/machine/peripheral/hostpci0", "property": "parent_bus"}')" /ich9-pcie-port-1
+	works qm stop 100
+	nothing_left 100
+}
+
+@test "what the driver counts: a start costs it two operations, a stop one" {
+	by_args 100 A40-24A
+	by_args 101 A40-24A
+	# The first start ever learns the names.
+	works qm start 101
+	works qm stop 101
+	echo > "$OPS"
+	works pve-vgpu 100 pre-start
+	equal "$(jq -c 'del(.total)' "$OPS")" "$(jq -nc '{available_instances: {read: 1, write: 0}, create: {read: 0, write: 1}}')"
+	equal "$(jq .total "$OPS")" 2
+	echo > "$OPS"
+	works pve-vgpu 100 post-stop
+	equal "$(jq -c 'del(.total)' "$OPS")" "$(jq -nc '{remove: {read: 0, write: 1}}')"
+	nothing_left 100
+}
+
+@test "a driver that removes the vGPU itself after QEMU has gone" {
+	local self=/sys/module/$DRIVER/parameters/selfclean_ms ms
+
+	by_args 100 A40-24A
+	for ms in 1 300 3000; do
+		echo "$ms" > "$self"
+		works qm start 100
+		works qm stop 100
+		[ "$ms" -gt 1000 ] || nothing_left 100
+	done
+	for _ in {1..50}; do
+		[ "$(vgpus)" -gt 0 ] || break
+		sleep 0.1
+	done
+	echo 0 > "$self"
+	nothing_left 100
+}
+
+@test "a guest boots Linux with it, sees it, and powers off" {
+	local QEMU=(--kvm-arg -nodefaults --kvm-arg -display --kvm-arg none --kvm-arg -m --kvm-arg 256
+		--kvm-arg -accel --kvm-arg kvm --kvm-arg -cpu --kvm-arg host) STOPPED=()
+	local out=$BATS_TEST_TMPDIR/console tries
+
+	modprobe kvm_amd || modprobe kvm_intel
+	vm 100 "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$(uuid 100),id=hostpci0,bus=pci.0,addr=0x10 -kernel /payload/guest/vmlinux -initrd /payload/guest/initrd -append 'console=ttyS0 quiet panic=-1' -serial file:$out"
+	intent 100 A40-24A
+	works qm start 100
+	for ((tries = 0; tries < 600; tries++)); do
+		! grep -q 'guest: done' "$out" || break
+		sleep 0.1
+	done
+	cat "$out"
+	grep -q 'lspci: 00:10.0 0300: 10de:2235' "$out"
+	# -no-shutdown keeps QEMU after the guest's power-off, as in PVE, until it is asked to quit.
+	works qm poweroff 100
+	contains "$(cat "$BATS_TEST_TMPDIR/trace")" 'hook 100 post-stop'
+	nothing_left 100
+}
+
+@test "fifty starts and stops on one boot: all pass, and nothing grows" {
+	local v
+
+	for v in {100..104}; do
+		by_args "$v" A40-24A
+	done
+	fifty 1000
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# The same life on NVIDIA's vendor VFIO files, where the VF itself is the device.
+
+# bats sets some of these, and the helpers use what is set here:
+# shellcheck disable=SC2154,SC2034
+
+load whole_helper
+
+setup_file() { node_with vendor; }
+
+setup() {
+	node_facts
+	clean_node
+}
+
+teardown() { clean_node; }
+
+@test "vendor VFIO: hook, reservation, QEMU on its slot, and nothing left after the stop" {
+	native 100 "$VF" nvidia-575 A40-24A
+	works qm start 100
+	contains "$output" "vm 100: hostpci0: A40-24A (nvidia-575) on $VF, GPU ${GPUS[0]}"
+	equal "$(slot 100)" '0 16 4318 768'
+	equal "$(listed 100)" "A40-24A $VF true"
+	equal "$(phase 100)" running
+	equal "$(cat /run/qemu-server/pci-id-reservations)" "$VF 100 pid:$(cat /run/qemu-server/100.pid)"
+	works qm stop 100
+	nothing_left 100
+}
+
+@test "vendor VFIO: 8.4, and QEMU is killed" {
+	PVE=8.4
+	native 100 "$VF" nvidia-575 A40-24A
+	works qm start 100
+	equal "$(listed 100)" "A40-24A $VF true"
+	works qm crash 100
+	nothing_left 100
+}
+
+@test "vendor VFIO: a start that fails after pre-start leaves it to the next start" {
+	native 100 "$VF" nvidia-575 A40-24A
+	run qm --fail volumes start 100
+	[ "$status" -eq 1 ]
+	works qm start 100
+	equal "$(listed 100)" "A40-24A $VF true"
+	works qm stop 100
+	nothing_left 100
+}
+
+@test "vendor VFIO: the card without SR-IOV has its mdevs beside it" {
+	vm 101 "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$(uuid 101),id=hostpci0,bus=pci.0,addr=0x10 -uuid $(uuid 101)"
+	intent 101 T4-4Q
+	native 100 "$VF" nvidia-575 A40-24A
+	works qm start 100
+	works qm start 101
+	equal "$(listed 101)" "T4-4Q $CARD true"
+	equal "$(vgpus)" 2
+	works qm stop 100
+	works qm stop 101
+	nothing_left 100 101
+}
+
+@test "vendor VFIO: eight VMs at once" {
+	local v i=0 pids=() all
+
+	mapfile -t all < <(vfs "${GPUS[0]}" | head -n 4; vfs "${GPUS[1]}" | head -n 4)
+	for v in {100..107}; do
+		native "$v" "${all[i++]}" nvidia-573 A40-12A
+	done
+	for v in {100..107}; do
+		"$TESTS/pve/qm" --root / --kvm "$KVM" "${QEMU[@]}" "${STOPPED[@]}" --pve 9.2 start "$v" > "$BATS_TEST_TMPDIR/$v" 2>&1 3>&- &
+		pids+=($!)
+	done
+	for v in "${pids[@]}"; do
+		wait "$v" || fail "$(tail -n 3 "$BATS_TEST_TMPDIR"/10?)"
+	done
+	equal "$(pve-vgpu list --json | jq -r '[.[] | select(.in_use)] | length')" 8
+	pids=()
+	for v in {100..107}; do
+		"$TESTS/pve/qm" --root / --kvm "$KVM" --pve 9.2 --tick 0.2 stop "$v" > "$BATS_TEST_TMPDIR/$v" 2>&1 3>&- &
+		pids+=($!)
+	done
+	for v in "${pids[@]}"; do
+		wait "$v" || fail "$(tail -n 3 "$BATS_TEST_TMPDIR"/10?)"
+	done
+	nothing_left {100..107}
+}
+
+@test "vendor VFIO: what the driver counts, a start three operations" {
+	native 100 "$VF" nvidia-575 A40-24A
+	# The first start ever learns the names.
+	works qm start 100
+	works qm stop 100
+	echo > "$OPS"
+	works pve-vgpu 100 pre-start
+	[ "$(jq .total "$OPS")" -le 3 ] || fail "$(cat "$OPS")"
+	works pve-vgpu 100 post-stop
+	nothing_left 100
+}
+
+@test "vendor VFIO: a driver that reports success and makes nothing is believed no more than that" {
+	native 100 "$VF" nvidia-575 A40-24A
+	echo 1 > "/sys/module/$DRIVER/parameters/lose_next"
+	run pve-vgpu 100 pre-start
+	[ "$status" -eq 1 ]
+	contains "$output" 'made nothing'
+	nothing_left 100
+}
+
+@test "vendor VFIO: fifty starts and stops on one boot: all pass, and nothing grows" {
+	local v
+
+	for v in {100..104}; do
+		native "$v" "$VF" nvidia-575 A40-24A
+	done
+	fifty 1000
+}
