@@ -52,11 +52,12 @@ static char *param(const char *params, const char *name)
 {
 	size_t len = strlen(name);
 
-	for (const char *s = params; s && *s; s = strchr(s, '\n'), s += s != NULL) {
-		const char *value = s + len + 1;
+	for (const char *s = params; *s; s += s[strcspn(s, "\n")] ? strcspn(s, "\n") + 1 : strlen(s)) {
+		const char *value;
 
 		if (strncmp(s, name, len) || s[len] != ':')
 			continue;
+		value = s + len + 1;
 		value += strspn(value, BLANKS);
 		value += *value == '"';
 		return xstrndup(value, strcspn(value, "\"\n"));
