@@ -63,6 +63,8 @@ teardown() { clean_node; }
 @test "vendor VFIO: eight VMs at once" {
 	local v i=0 pids=() all
 
+	settings '[defaults]' 'cleanup-wait = 20'
+
 	mapfile -t all < <(vfs "${GPUS[0]}" | head -n 4; vfs "${GPUS[1]}" | head -n 4)
 	for v in {100..107}; do
 		native "$v" "${all[i++]}" nvidia-573 A40-12A
