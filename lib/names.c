@@ -336,18 +336,6 @@ struct strlist names_near(const char *asked, const struct vgpu_type *const *type
 	return near;
 }
 
-static char *join(const struct strlist *l)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *f = xmemstream(&text, &len);
-
-	for (size_t i = 0; i < l->n; i++)
-		fprintf(f, "%s%s", i ? ", " : "", l->s[i]);
-	fclose(f);
-	return text;
-}
-
 static int fail_unknown(const char *asked, const struct vgpu_type *const *types, size_t n,
 			struct err *e)
 {
@@ -356,7 +344,7 @@ static int fail_unknown(const char *asked, const struct vgpu_type *const *types,
 			    QUOTED(asked));
 
 	AUTO_STRLIST struct strlist near = names_near(asked, types, n);
-	AUTO_FREE char *list = join(&near);
+	AUTO_FREE char *list = strlist_join(&near, ", ");
 
 	fail(e, -ENOENT, "%s is no vGPU type of this node%s%s", QUOTED(asked),
 	     near.n ? "; nearest: " : "", list);
@@ -374,7 +362,7 @@ static int fail_ambiguous(const char *asked, const struct vgpu_type *const *foun
 					       found[i]->key));
 	sort_natural(&names);
 
-	AUTO_FREE char *list = join(&names);
+	AUTO_FREE char *list = strlist_join(&names, ", ");
 
 	fail(e, -ENOTUNIQ, "%s names %zu vGPU types: %s", QUOTED(asked), n, list);
 	err_hint(e, "use the id, such as '%s'", found[0]->key);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "strlist.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,18 @@ void strlist_sort(struct strlist *l)
 {
 	if (l->n)
 		qsort(l->s, l->n, sizeof(*l->s), cmp);
+}
+
+char *strlist_join(const struct strlist *l, const char *sep)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = xmemstream(&text, &len);
+
+	for (size_t i = 0; i < l->n; i++)
+		fprintf(f, "%s%s", i ? sep : "", l->s[i]);
+	fclose(f);
+	return text;
 }
 
 void strlist_free(struct strlist *l)

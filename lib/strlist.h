@@ -16,6 +16,8 @@ void strlist_add(struct strlist *l, const char *s);
 void strlist_take(struct strlist *l, char *s);
 bool strlist_has(const struct strlist *l, const char *s);
 void strlist_sort(struct strlist *l);
+/* All of them with sep between two; the caller frees it. */
+char *strlist_join(const struct strlist *l, const char *sep);
 void strlist_free(struct strlist *l);
 
 #define AUTO_STRLIST __attribute__((cleanup(strlist_free)))

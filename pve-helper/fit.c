@@ -232,18 +232,6 @@ static void split_lines(char *text, struct strlist *lines)
 		strlist_add(lines, strsep(&rest, "\n"));
 }
 
-static char *join(const struct strlist *lines)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *f = xmemstream(&text, &len);
-
-	for (size_t i = 0; i < lines->n; i++)
-		fprintf(f, "%s%s", i ? "; " : "", lines->s[i]);
-	fclose(f);
-	return text;
-}
-
 /* In a pipe the reasons are one field; on a terminal each has a line of its own. */
 static void add_row(struct table *out, const struct fit *f, const struct vgpu_type *t, bool tty)
 {
@@ -258,7 +246,7 @@ static void add_row(struct table *out, const struct fit *f, const struct vgpu_ty
 
 	split_lines(reasons, &lines);
 
-	AUTO_FREE char *all = join(&lines);
+	AUTO_FREE char *all = strlist_join(&lines, "; ");
 
 	TABLE_ROW(out, style, vgpu_type_name(t), t->key, more, !tty ? all : lines.n ? lines.s[0] : "");
 	for (size_t i = 1; tty && i < lines.n; i++)
