@@ -64,8 +64,8 @@ static int vf_add(struct pci_dev *vf)
 }
 
 /*
- * VFs that were made while another driver had the PF (sriov-manage does it
- * through pci-pf-stub) were refused then; now they can be had.
+ * VFs that were made while another driver had the PF, as sriov-manage makes
+ * them through pci-pf-stub, were refused by sim_probe(): offer them to it again.
  */
 static void attach_vfs(struct pci_dev *pf)
 {
