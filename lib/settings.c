@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boards.h"
 #include "cleanup.h"
 #include "names.h"
-#include "params.h"
 #include "parse.h"
 #include "quote.h"
+#include "settings_value.h"
 #include "xalloc.h"
 
 #define BOM	"\xef\xbb\xbf"
@@ -117,116 +116,14 @@ static struct vm_settings *find_vm(const struct settings *s, unsigned int vmid)
 	return NULL;
 }
 
-/* --- values --- */
-
-/* Split at commas, without the blanks around each item; -EINVAL if one is empty. */
-static int split_list(const char *value, struct strlist *items)
-{
-	for (const char *s = value; ; s++) {
-		s += strspn(s, BLANKS);
-
-		size_t len = strcspn(s, ",");
-		const char *comma = s + len;
-
-		while (len && strchr(BLANKS, s[len - 1]))
-			len--;
-		if (!len)
-			return -EINVAL;
-		strlist_take(items, xstrndup(s, len));
-		s = comma;
-		if (!*s)
-			return 0;
-	}
-}
-
-static void parse_gpus(struct parser *p, const char *value, struct bdf **gpus, size_t *n,
-		       struct strlist *boards)
-{
-	AUTO_STRLIST struct strlist items = { 0 };
-	struct bdf b;
-
-	if (split_list(value, &items) < 0) {
-		fault(p, "'gpu': empty item in %s; write PCI addresses or boards with one comma between them",
-		      QUOTED(value));
-		return;
-	}
-	for (size_t i = 0; i < items.n; i++) {
-		if (bdf_parse(items.s[i], &b) < 0) {
-			if (board_is_name(items.s[i])) {
-				strlist_add(boards, items.s[i]);
-				continue;
-			}
-			fault(p, "'gpu': %s is no PCI address and no board; write it as '0000:3b:00.0' or 'A40'",
-			      QUOTED(items.s[i]));
-			return;
-		}
-		struct bdf *slot = GROW(*gpus, *n);
-		*slot = b;
-	}
-}
-
-static const char *const placements[] = {
-	[PLACEMENT_FIRST] = "first",
-	[PLACEMENT_SPREAD] = "spread",
-	[PLACEMENT_PACK] = "pack",
-};
-
-const char *placement_name(enum placement p)
-{
-	return placements[p];
-}
-
-static void parse_placement(struct parser *p, const char *value, enum placement *out, bool *has)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(placements); i++) {
-		if (!strcmp(value, placements[i])) {
-			*out = (enum placement)i;
-			*has = true;
-			return;
-		}
-	}
-	fault(p, "'placement': %s is none; write 'spread', 'pack' or 'first'", QUOTED(value));
-}
-
-static void parse_params(struct parser *p, const char *value, char **out)
-{
-	if (params_parse(value, out) < 0)
-		fault(p, "'params': %s is not of the form " PARAMS_FORM, QUOTED(value));
-}
-
-static void parse_seconds(struct parser *p, const char *name, const char *value,
-			  unsigned int min, unsigned int max, unsigned int *out)
-{
-	unsigned long v;
-
-	if (parse_ulong(value, min, max, &v) < 0)
-		fault(p, "'%s': %s is out of place; write seconds from %u to %u",
-		      name, QUOTED(value), min, max);
-	else
-		*out = (unsigned int)v;
-}
-
 /* --- keys --- */
 
-/* 0 and *index, -ENOENT if name is no "hostpci<digits>" at all, -EINVAL for a number PVE does not have. */
-static int hostpci_index(const char *name, unsigned int *index)
-{
-	const char *digits = name + strlen("hostpci");
-	unsigned long v;
-
-	if (strncmp(name, "hostpci", strlen("hostpci")) || !*digits ||
-	    digits[strspn(digits, "0123456789")])
-		return -ENOENT;
-	if ((*digits == '0' && digits[1]) ||
-	    parse_ulong(digits, 0, SETTINGS_HOSTPCI_MAX - 1, &v) < 0)
-		return -EINVAL;
-	*index = (unsigned int)v;
-	return 0;
-}
-
-static const char *const vm_keys[] = { "gpu", "placement", "params" };
+static const char *const vm_keys[] = {
+	"gpu", "placement", "params", "mode", "x-vga", "pcie", "display", "ramfb", "identity",
+	"next-hook",
+};
 static const char *const defaults_keys[] = {
-	"gpu", "placement", "cleanup-wait", "start-grace", "lock-wait",
+	"gpu", "placement", "cleanup-wait", "start-grace", "lock-wait", "inject-uuid",
 };
 
 static bool is_among(const char *name, const char *const *keys, size_t n)
@@ -270,7 +167,7 @@ static void fault_unknown_key(struct parser *p, const char *name)
 	if (p->scope == SCOPE_VM && is_among(name, defaults_keys, ARRAY_SIZE(defaults_keys)))
 		fault(p, "'%s' is a key of [defaults]; move the line there", name);
 	else if (p->scope == SCOPE_DEFAULTS && (is_among(name, vm_keys, ARRAY_SIZE(vm_keys)) ||
-						hostpci_index(name, &index) != -ENOENT))
+						value_hostpci_key(name, &index) != -ENOENT))
 		fault(p, "%s is a key of a VM; move the line to its section [vm <vmid>]",
 		      QUOTED(name));
 	else if (near)
@@ -279,6 +176,22 @@ static void fault_unknown_key(struct parser *p, const char *name)
 	else
 		fault(p, "%s is no key known to this version of pve-vgpu; remove the line",
 		      QUOTED(name));
+}
+
+/* Note what a value's reader has against it, if anything. */
+static void judge(struct parser *p, char *why)
+{
+	if (why)
+		fault(p, "%s", why);
+	free(why);
+}
+
+static void judge_placement(struct parser *p, const char *value, enum placement *out, bool *has)
+{
+	char *why = value_placement(value, out);
+
+	*has = !why;
+	judge(p, why);
 }
 
 static bool is_repeated(struct parser *p, const char *name)
@@ -309,37 +222,70 @@ static void add_intent(struct vm_settings *vm, const struct vm_intent *intent)
 static void parse_intent(struct parser *p, unsigned int index, const char *value)
 {
 	struct vm_intent intent = { .index = index, .line = p->line };
+	char *why = value_choices(index, value, &intent.choices);
 
-	if (split_list(value, &intent.choices) < 0)
-		fault(p, "'hostpci%u': empty item in %s; write type names with one comma between them",
-		      index, QUOTED(value));
-	else if (intent.choices.n > SETTINGS_CHOICES_MAX)
-		fault(p, "'hostpci%u': %zu types; write at most %d",
-		      index, intent.choices.n, SETTINGS_CHOICES_MAX);
-	else {
+	if (!why) {
 		add_intent(this_vm(p), &intent);
 		return;
 	}
 	strlist_free(&intent.choices);
+	judge(p, why);
+}
+
+/* hostpci<N>, was-hostpci<N>. Whether name is one of them. */
+static bool indexed_key(struct parser *p, const char *name, const char *value)
+{
+	static const char was[] = "was-";
+	bool before = !strncmp(name, was, strlen(was));
+	unsigned int index;
+	int rc = value_hostpci_key(name + (before ? strlen(was) : 0), &index);
+
+	if (rc == -EINVAL)
+		fault(p, "%s: there are only hostpci0 to hostpci%d; name the line of the VM's configuration that is meant",
+		      QUOTED(name), SETTINGS_HOSTPCI_MAX - 1);
+	else if (rc == 0 && before)
+		this_vm(p)->was[index] = xstrdup(value);
+	else if (rc == 0)
+		parse_intent(p, index, value);
+	return rc != -ENOENT;
+}
+
+/* What speaks for the VM's devices, and for pve-vgpu itself. */
+static bool device_key(struct parser *p, const char *name, const char *value)
+{
+	struct vm_settings *vm = this_vm(p);
+
+	if (!strcmp(name, "mode"))
+		judge(p, value_mode(value, &vm->mode));
+	else if (!strcmp(name, "x-vga"))
+		judge(p, value_x_vga(value, &vm->x_vga));
+	else if (!strcmp(name, "pcie"))
+		judge(p, value_yes(name, value, &vm->pcie));
+	else if (!strcmp(name, "display"))
+		judge(p, value_display(value, &vm->display));
+	else if (!strcmp(name, "ramfb"))
+		judge(p, value_yes(name, value, &vm->ramfb));
+	else if (!strcmp(name, "identity"))
+		judge(p, value_identity(value, &vm->identity));
+	else if (!strcmp(name, "next-hook"))
+		judge(p, value_next_hook(value, &vm->next_hook));
+	else
+		return false;
+	return true;
 }
 
 static void vm_key(struct parser *p, const char *name, const char *value)
 {
 	struct vm_settings *vm = this_vm(p);
-	unsigned int index;
-	int rc = hostpci_index(name, &index);
 
-	if (rc == -EINVAL)
-		fault(p, "%s: there are only hostpci0 to hostpci%d; name the line of the VM's configuration that is meant",
-		      QUOTED(name), SETTINGS_HOSTPCI_MAX - 1);
-	else if (rc == 0)
-		parse_intent(p, index, value);
-	else if (!strcmp(name, "gpu"))
-		parse_gpus(p, value, &vm->gpus, &vm->n_gpus, &vm->boards);
+	if (indexed_key(p, name, value) || device_key(p, name, value))
+		return;
+	if (!strcmp(name, "gpu"))
+		judge(p, value_gpus(value, &vm->gpus, &vm->n_gpus, &vm->boards));
 	else if (!strcmp(name, "placement"))
-		parse_placement(p, value, &vm->placement, &vm->has_placement);
+		judge_placement(p, value, &vm->placement, &vm->has_placement);
 	else if (!strcmp(name, "params"))
-		parse_params(p, value, &vm->params);
+		judge(p, value_params(value, &vm->params));
 	else
 		fault_unknown_key(p, name);
 }
@@ -349,15 +295,17 @@ static void defaults_key(struct parser *p, const char *name, const char *value)
 	struct settings *s = p->out;
 
 	if (!strcmp(name, "gpu"))
-		parse_gpus(p, value, &s->gpus, &s->n_gpus, &s->boards);
+		judge(p, value_gpus(value, &s->gpus, &s->n_gpus, &s->boards));
 	else if (!strcmp(name, "placement"))
-		parse_placement(p, value, &s->placement, &s->has_placement);
+		judge_placement(p, value, &s->placement, &s->has_placement);
 	else if (!strcmp(name, "cleanup-wait"))
-		parse_seconds(p, name, value, 0, 60, &s->cleanup_wait_s);
+		judge(p, value_seconds(name, value, 0, 60, &s->cleanup_wait_s));
 	else if (!strcmp(name, "start-grace"))
-		parse_seconds(p, name, value, 0, 3600, &s->start_grace_s);
+		judge(p, value_seconds(name, value, 0, 3600, &s->start_grace_s));
 	else if (!strcmp(name, "lock-wait"))
-		parse_seconds(p, name, value, 1, 600, &s->lock_wait_s);
+		judge(p, value_seconds(name, value, 1, 600, &s->lock_wait_s));
+	else if (!strcmp(name, "inject-uuid"))
+		judge(p, value_yes(name, value, &s->inject_uuid));
 	else
 		fault_unknown_key(p, name);
 }
@@ -405,6 +353,7 @@ static void begin_vm(struct parser *p, unsigned int vmid)
 	vm = GROW(p->out->vms, p->out->n_vms);
 	vm->vmid = vmid;
 	vm->line = p->line;
+	vm->x_vga = X_VGA_NONE;
 	p->scope = SCOPE_VM;
 }
 
@@ -620,6 +569,7 @@ void settings_parse(const char *text, size_t len, const char *file, struct setti
 		.cleanup_wait_s = 3,
 		.start_grace_s = 300,
 		.lock_wait_s = 60,
+		.inject_uuid = true,
 	};
 	if (len >= strlen(BOM) && !memcmp(text, BOM, strlen(BOM)))
 		p.next += strlen(BOM);
@@ -669,6 +619,13 @@ bool settings_has_intent(const struct settings *s, unsigned int vmid, unsigned i
 	return false;
 }
 
+bool vm_settings_x_vga(const struct vm_settings *vm, unsigned int index)
+{
+	if (vm->x_vga == X_VGA_FIRST)
+		return vm->n_intents && vm->intents[0].index == index;
+	return vm->x_vga >= 0 && (unsigned int)vm->x_vga == index;
+}
+
 static void vm_settings_free(struct vm_settings *vm)
 {
 	for (size_t i = 0; i < vm->n_intents; i++)
@@ -677,6 +634,10 @@ static void vm_settings_free(struct vm_settings *vm)
 	free(vm->gpus);
 	strlist_free(&vm->boards);
 	free(vm->params);
+	free(vm->identity);
+	free(vm->next_hook);
+	for (size_t i = 0; i < ARRAY_SIZE(vm->was); i++)
+		free(vm->was[i]);
 	free(vm->fault);
 }
 

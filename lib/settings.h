@@ -8,12 +8,21 @@
  *   cleanup-wait = 3			; seconds, 0 to 60
  *   start-grace = 300			; seconds, 0 to 3600
  *   lock-wait = 60			; seconds, 1 to 600
+ *   inject-uuid = yes			; whether the wrapper gives QEMU a -uuid that it lacks
  *
  *   [vm 100]
  *   hostpci0 = A40-24A, A40-12A	; type names in order of choice
  *   gpu = 0000:3b:00.0
  *   placement = pack
  *   params = frame_rate_limiter=0, disable_vnc=1	; for vgpu_params of each of its vGPUs
+ *   mode = native			; native, args or wrapper: how the vGPUs reach QEMU
+ *   x-vga = hostpci0			; the vGPU that is the VM's first display; yes: that of the lowest index
+ *   pcie = yes				; devices on PCIe ports, which a q35 machine has
+ *   display = on			; on, off or auto: QEMU shows the vGPU's screen
+ *   ramfb = yes			; and the firmware's before the guest's driver is there
+ *   identity = ctime:1690000000	; of the VM that is meant, written by `set`
+ *   next-hook = local:snippets/own.sh	; hookscript that the VM had before
+ *   was-hostpci0 = 0000:01:00.0	; hostpci0 that the VM had before
  *
  * What stands in a [vm] section wins over [defaults]. The lines are INI as inih
  * reads it, minus what inih leaves to chance. Refused, with file and line:
@@ -51,6 +60,25 @@ enum placement {
 	PLACEMENT_PACK,		/* the GPU with the least room that still fits */
 };
 
+/* How the vGPUs of a VM reach its QEMU. */
+enum vm_mode {
+	MODE_UNSET,		/* nothing is said: as the VM's config has it */
+	MODE_NATIVE,		/* qemu-server attaches, from hostpci<N> */
+	MODE_ARGS,		/* the VM's args do */
+	MODE_WRAPPER,		/* the wrapper at /usr/bin/kvm does */
+};
+
+/* The property "display" of QEMU's vfio-pci */
+enum display {
+	DISPLAY_UNSET,
+	DISPLAY_ON,
+	DISPLAY_OFF,
+	DISPLAY_AUTO,
+};
+
+#define X_VGA_NONE	(-1)
+#define X_VGA_FIRST	(-2)	/* the lowest index of the VM's intents */
+
 struct vm_intent {
 	unsigned int index;		/* N of hostpci<N> */
 	struct strlist choices;		/* type names as written, in order of choice; never empty */
@@ -68,6 +96,14 @@ struct vm_settings {
 	enum placement placement;	/* the VM's own, else that of [defaults] */
 	bool has_placement;		/* one of the two says it */
 	char *params;			/* as the driver takes them, or NULL */
+	enum vm_mode mode;
+	int x_vga;			/* an index, X_VGA_NONE or X_VGA_FIRST */
+	bool pcie;
+	enum display display;
+	bool ramfb;
+	char *identity;			/* "ctime:1690000000", "uuid:<uuid>", or NULL */
+	char *next_hook;		/* a volume, or NULL */
+	char *was[SETTINGS_HOSTPCI_MAX];	/* by index, or NULL */
 	char *fault;			/* first fault of this section, a finished line, or NULL */
 };
 
@@ -75,6 +111,7 @@ struct settings {
 	unsigned int cleanup_wait_s;
 	unsigned int start_grace_s;
 	unsigned int lock_wait_s;
+	bool inject_uuid;
 	struct bdf *gpus;		/* of [defaults] */
 	size_t n_gpus;
 	struct strlist boards;		/* of [defaults] */
@@ -110,6 +147,13 @@ bool settings_has_intent(const struct settings *s, unsigned int vmid, unsigned i
 
 /* "first", "spread", "pack" */
 const char *placement_name(enum placement p);
+/* "native", "args", "wrapper"; NULL for MODE_UNSET */
+const char *vm_mode_name(enum vm_mode m);
+/* "on", "off", "auto"; NULL for DISPLAY_UNSET */
+const char *display_name(enum display d);
+
+/* Whether the vGPU of this index is the VM's first display. */
+bool vm_settings_x_vga(const struct vm_settings *vm, unsigned int index);
 
 void settings_free(struct settings *s);
 

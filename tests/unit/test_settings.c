@@ -535,7 +535,7 @@ static void test_keys(void)
 				     F ":2: 'lockwait' is no key known to this version of pve-vgpu; did you mean 'lock-wait'?");
 	}
 	TEST("settings: keys of other versions are refused") {
-		static const char *const later[] = { "x-vga", "mode", "identity", "next-hook", "inject-uuid", "hostpci-1" };
+		static const char *const later[] = { "sharing", "weight", "licence" };
 
 		for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
 			AUTO_FREE char *text = xasprintf("[vm 200]\n[vm 100]\n%s = a\n", later[i]);
@@ -544,10 +544,10 @@ static void test_keys(void)
 
 			CHECK_HAS(fault_of(&s, 100), want);
 		}
-		check_vm_fault("[vm 200]\n[vm 100]\nmode = a\n",
-			       F ":3: 'mode' is no key known to this version of pve-vgpu; remove the line");
-		check_defaults_fault("[defaults]\ninject-uuid = no\n",
-				     F ":2: 'inject-uuid' is no key known to this version of pve-vgpu; remove the line");
+		check_vm_fault("[vm 200]\n[vm 100]\nsharing = a\n",
+			       F ":3: 'sharing' is no key known to this version of pve-vgpu; remove the line");
+		check_defaults_fault("[defaults]\nsharing = no\n",
+				     F ":2: 'sharing' is no key known to this version of pve-vgpu; remove the line");
 	}
 	TEST("settings: a key in the wrong section is sent to the right one") {
 		check_vm_fault("[vm 200]\n[vm 100]\nlock-wait = 5\n",
@@ -599,6 +599,72 @@ static void test_keys(void)
 		free(text);
 		CHECK_NUM(s.n_vms, 3000);
 		CHECK_STR(choices(&s, 3099, 0), "A40-24A");
+	}
+}
+
+static void test_devices(void)
+{
+	TEST("keys of how the vGPUs reach QEMU") {
+		AUTO_SETTINGS struct settings s = parse(
+			"[defaults]\ninject-uuid = no\n[vm 100]\nhostpci3 = a\nhostpci1 = b\nmode = wrapper\n"
+			"x-vga = yes\npcie = yes\ndisplay = auto\nramfb = yes\nidentity = ctime:1690000000\n"
+			"next-hook = local:snippets/my own.sh\nwas-hostpci1 = 0000:01:00.0,pcie=1\n"
+			"[vm 200]\nhostpci0 = a\n[vm 300]\nhostpci0 = a\nx-vga = hostpci2\n"
+			"identity = uuid:8f5c2a3e-0000-4000-8000-00000000abcd\n");
+		const struct vm_settings *vm = NULL;
+
+		CHECK_STR(fault_of(&s, 100), NULL);
+		CHECK(!s.inject_uuid);
+		CHECK_NUM(settings_vm(&s, 100, &vm, NULL), 0);
+		CHECK_STR(vm_mode_name(vm->mode), "wrapper");
+		CHECK(vm_settings_x_vga(vm, 1));
+		CHECK(!vm_settings_x_vga(vm, 3));
+		CHECK(vm->pcie);
+		CHECK_STR(display_name(vm->display), "auto");
+		CHECK(vm->ramfb);
+		CHECK_STR(vm->identity, "ctime:1690000000");
+		CHECK_STR(vm->next_hook, "local:snippets/my own.sh");
+		CHECK_STR(vm->was[1], "0000:01:00.0,pcie=1");
+		CHECK_STR(vm->was[0], NULL);
+		CHECK_NUM(settings_vm(&s, 200, &vm, NULL), 0);
+		CHECK_STR(vm_mode_name(vm->mode), NULL);
+		CHECK_STR(display_name(vm->display), NULL);
+		CHECK(!vm_settings_x_vga(vm, 0));
+		CHECK(!vm->pcie);
+		CHECK_NUM(settings_vm(&s, 300, &vm, NULL), 0);
+		CHECK(vm_settings_x_vga(vm, 2));
+		CHECK_STR(vm->identity, "uuid:8f5c2a3e-0000-4000-8000-00000000abcd");
+	}
+	TEST("a -uuid is injected where nothing is said") {
+		AUTO_SETTINGS struct settings s = parse("");
+
+		CHECK(s.inject_uuid);
+	}
+	TEST("values of these keys that are none") {
+		static const struct {
+			const char *line, *why;
+		} bad[] = {
+			{ "mode = a", "'mode': 'a' is none; write 'native', 'args' or 'wrapper'" },
+			{ "x-vga = 1", "'x-vga': '1' is out of place; write 'yes', 'no' or the device, 'hostpci0'" },
+			{ "x-vga = hostpci16", "'x-vga': 'hostpci16' is out of place; write 'yes', 'no' or the device, 'hostpci0'" },
+			{ "pcie = 1", "'pcie': '1' is neither 'yes' nor 'no'" },
+			{ "display = yes", "'display': 'yes' is none; write 'on', 'off' or 'auto'" },
+			{ "ramfb = on", "'ramfb': 'on' is neither 'yes' nor 'no'" },
+			{ "identity = ctime:", "'identity': 'ctime:' is none; remove the line, or let `pve-vgpu set` write it" },
+			{ "identity = uuid:1", "'identity': 'uuid:1' is none; remove the line, or let `pve-vgpu set` write it" },
+			{ "next-hook = /bin/true", "'next-hook': '/bin/true' is no volume; write it as 'local:snippets/own.sh'" },
+			{ "was-hostpci16 = a", "'was-hostpci16': there are only hostpci0 to hostpci15; "
+			  "name the line of the VM's configuration that is meant" },
+		};
+
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+			AUTO_FREE char *text = xasprintf("[vm 200]\n[vm 100]\n%s\n", bad[i].line);
+			AUTO_FREE char *want = xasprintf(F ":3: %s", bad[i].why);
+
+			check_vm_fault(text, want);
+		}
+		check_fault_for_all("[defaults]\ninject-uuid = 0\n", strlen("[defaults]\ninject-uuid = 0\n"),
+				    F ":2: 'inject-uuid': '0' is neither 'yes' nor 'no'");
 	}
 }
 
@@ -662,6 +728,7 @@ int main(void)
 	test_line_faults();
 	test_sections();
 	test_keys();
+	test_devices();
 	TEST("a directory for files") {
 		CHECK(mkdtemp(dir));
 	}
