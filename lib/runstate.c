@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "json_util.h"
+#include "params.h"
 #include "parse.h"
 #include "rundir.h"
 #include "xalloc.h"
@@ -29,6 +30,32 @@ void runstate_free(struct runstate *s)
 		vgpu_clear(&s->vgpus[i]);
 	free(take_ptr(s->vgpus));
 	s->nvgpus = 0;
+	runstate_clear_devices(s);
+	free(take_ptr(s->uuid));
+}
+
+void runstate_clear_devices(struct runstate *s)
+{
+	for (size_t i = 0; i < s->ndevices; i++)
+		free(s->devices[i].params);
+	free(take_ptr(s->devices));
+	s->ndevices = 0;
+}
+
+void runstate_add_device(struct runstate *s, const struct run_device *d)
+{
+	struct run_device *new = GROW(s->devices, s->ndevices);
+
+	*new = *d;
+	new->params = d->params ? xstrdup(d->params) : NULL;
+}
+
+const struct run_device *runstate_device(const struct runstate *s, unsigned int index)
+{
+	for (size_t i = 0; i < s->ndevices; i++)
+		if (s->devices[i].index == index)
+			return &s->devices[i];
+	return NULL;
 }
 
 void runstate_add(struct runstate *s, const struct vgpu *v)
@@ -80,22 +107,23 @@ static struct json_object *vgpu_json(const struct vgpu *v)
 	return o;
 }
 
-int runstate_write(const struct root *r, const struct runstate *s, struct err *e)
+static struct json_object *device_json(const struct run_device *d)
 {
-	if (!s->vmid && !*s->id)
-		return 0;
+	struct json_object *o = json_object_new_object();
 
-	AUTO_FREE char *path = state_path(s);
+	json_add_num(o, "index", d->index);
+	json_add_flag(o, "add", d->add);
+	json_add_flag(o, "pcie", d->pcie);
+	json_add_flag(o, "x_vga", d->x_vga);
+	json_add_str(o, "display", display_name(d->display));
+	json_add_flag(o, "ramfb", d->ramfb);
+	json_add_str(o, "params", d->params);
+	return o;
+}
 
-	if (!s->nvgpus) {
-		int gone = root_unlink(r, path, e);
-
-		if (gone < 0)
-			rundir_hint(e);
-		return gone;
-	}
-
-	AUTO_JSON struct json_object *top = json_object_new_object();
+static struct json_object *state_json(const struct runstate *s)
+{
+	struct json_object *top = json_object_new_object();
 	struct json_object *vgpus = json_object_new_array();
 
 	json_add_num(top, "version", VERSION);
@@ -107,7 +135,35 @@ int runstate_write(const struct root *r, const struct runstate *s, struct err *e
 	for (size_t i = 0; i < s->nvgpus; i++)
 		json_object_array_add(vgpus, vgpu_json(&s->vgpus[i]));
 	json_object_object_add(top, "vgpus", vgpus);
+	if (!s->ndevices)
+		return top;
 
+	struct json_object *devices = json_object_new_array();
+
+	for (size_t i = 0; i < s->ndevices; i++)
+		json_object_array_add(devices, device_json(&s->devices[i]));
+	json_object_object_add(top, "devices", devices);
+	json_add_str(top, "uuid", s->uuid);
+	json_add_flag(top, "no_vga", s->no_vga);
+	return top;
+}
+
+int runstate_write(const struct root *r, const struct runstate *s, struct err *e)
+{
+	if (!s->vmid && !*s->id)
+		return 0;
+
+	AUTO_FREE char *path = state_path(s);
+
+	if (!s->nvgpus && !s->ndevices) {
+		int gone = root_unlink(r, path, e);
+
+		if (gone < 0)
+			rundir_hint(e);
+		return gone;
+	}
+
+	AUTO_JSON struct json_object *top = state_json(s);
 	AUTO_FREE char *text = json_print(top);
 	int rc = rundir_make(r, s->vmid ? RUN_DIR : STANDALONE_DIR, e);
 
@@ -146,6 +202,51 @@ static int read_vgpu(struct json_object *o, struct vgpu *v)
 	return 0;
 }
 
+static int parse_display(const char *name, enum display *out)
+{
+	for (*out = DISPLAY_ON; name && *out <= DISPLAY_AUTO; (*out)++)
+		if (!strcmp(display_name(*out), name))
+			return 0;
+	*out = DISPLAY_UNSET;
+	return name ? -EBADMSG : 0;
+}
+
+/* What is added has its vGPU in the same record, and each index is there once. */
+static int read_device(struct json_object *o, struct runstate *s)
+{
+	const char *params = json_str(o, "params");
+	uint64_t index = json_num(o, "index", UINT64_MAX, 15);
+	struct run_device d = {
+		.index = (unsigned int)index, .add = json_flag(o, "add"),
+		.pcie = json_flag(o, "pcie"), .x_vga = json_flag(o, "x_vga"),
+		.ramfb = json_flag(o, "ramfb"),
+	};
+
+	if (index > 15 || runstate_device(s, d.index) ||
+	    parse_display(json_str(o, "display"), &d.display) < 0 ||
+	    (d.add && !runstate_index(s, d.index)) ||
+	    (params && params_parse(params, &d.params) < 0))
+		return -EBADMSG;
+	runstate_add_device(s, &d);
+	free(d.params);
+	return 0;
+}
+
+static int read_devices(struct json_object *top, struct runstate *s)
+{
+	struct json_object *devices = json_arr(top, "devices");
+	const char *uuid = json_str(top, "uuid");
+
+	if (uuid && !is_uuid(uuid))
+		return -EBADMSG;
+	s->uuid = uuid ? xstrdup(uuid) : NULL;
+	s->no_vga = json_flag(top, "no_vga");
+	for (size_t i = 0; devices && i < json_object_array_length(devices); i++)
+		if (read_device(json_object_array_get_idx(devices, i), s) < 0)
+			return -EBADMSG;
+	return s->nvgpus || s->ndevices ? 0 : -EBADMSG;
+}
+
 static int parse_phase(const char *name, enum run_phase *out)
 {
 	for (size_t i = 0; name && i < ARRAY_SIZE(phase_names); i++)
@@ -163,7 +264,7 @@ static int from_json(struct json_object *top, struct runstate *s)
 
 	if (version > VERSION)
 		return -EPROTO;
-	if (version != VERSION || !vgpus || !json_object_array_length(vgpus) ||
+	if (version != VERSION || !vgpus ||
 	    parse_phase(json_str(top, "phase"), &s->phase) < 0)
 		return -EBADMSG;
 	s->vmid = (unsigned int)json_num(top, "vmid", 0, 999999999);
@@ -182,7 +283,7 @@ static int from_json(struct json_object *top, struct runstate *s)
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	return read_devices(top, s);
 }
 
 static int read_state(const struct root *r, const char *path, struct runstate *s, struct err *e)

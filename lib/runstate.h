@@ -16,11 +16,27 @@
 
 #include "inventory.h"
 #include "root.h"
+#include "settings.h"
 
 enum run_phase {
 	RUN_CLAIMED,	/* places are taken, creates may be under way */
 	RUN_CREATED,	/* all vGPUs are there */
 	RUN_RUNNING,	/* post-start has seen the VM's QEMU */
+};
+
+/*
+ * What the wrapper at /usr/bin/kvm is to do for one hostpci<N> when QEMU
+ * starts.
+ */
+struct run_device {
+	unsigned int index;
+	bool add;		/* give QEMU the vGPU of this index; else qemu-server does */
+	/* of the device that is added: */
+	bool pcie;
+	bool x_vga;		/* the VM's first display, with all that qemu-server makes of x-vga */
+	enum display display;
+	bool ramfb;
+	char *params;		/* to be written to what qemu-server has made, or NULL */
 };
 
 struct runstate {
@@ -36,6 +52,10 @@ struct runstate {
 	 */
 	struct vgpu *vgpus;
 	size_t nvgpus;
+	char *uuid;		/* what the wrapper gives as -uuid where there is none, or NULL */
+	bool no_vga;		/* a vGPU is the first display, and the config has no `vga` that says otherwise */
+	struct run_device *devices;	/* what the wrapper is to do; mostly nothing */
+	size_t ndevices;
 };
 
 void runstate_free(struct runstate *s);
@@ -45,6 +65,12 @@ void runstate_free(struct runstate *s);
 void runstate_add(struct runstate *s, const struct vgpu *v);
 /* The vGPU of this hostpci index, or NULL. */
 struct vgpu *runstate_index(const struct runstate *s, unsigned int index);
+/* Append a copy of d. */
+void runstate_add_device(struct runstate *s, const struct run_device *d);
+/* The device of this hostpci index, or NULL. */
+const struct run_device *runstate_device(const struct runstate *s, unsigned int index);
+/* Forget all that the wrapper was to do. */
+void runstate_clear_devices(struct runstate *s);
 void runstate_drop(struct runstate *s, size_t i);
 
 /*
@@ -53,7 +79,7 @@ void runstate_drop(struct runstate *s, size_t i);
  */
 int runstate_read(const struct root *r, unsigned int vmid, struct runstate *s, struct err *e);
 
-/* Write it, or remove the file where no vGPU is left in it. */
+/* Write it, or remove the file where neither a vGPU nor a device is left in it. */
 int runstate_write(const struct root *r, const struct runstate *s, struct err *e);
 
 /* All run states of this node. What cannot be read becomes a line in problems. */

@@ -81,6 +81,59 @@ int main(void)
 		CHECK(bdf_eq(&got.vgpus[1].parent, &s.vgpus[1].parent));
 		CHECK_STR(got.vgpus[1].parent_name, "0000:3b:00.4");
 	}
+	TEST("runstate: what the wrapper is to do is kept, too") {
+		AUTO_RUNSTATE struct runstate s = two(), got = { 0 };
+		AUTO_ERR struct err e = { 0 };
+		char text[] = "frame_rate_limiter=0";
+		const struct run_device *d;
+
+		s.uuid = xstrdup("8f5c2a3e-0000-4000-8000-00000000abcd");
+		s.no_vga = true;
+		runstate_add_device(&s, &(struct run_device){ .index = 15, .add = true, .pcie = true, .x_vga = true,
+							      .display = DISPLAY_AUTO, .ramfb = true });
+		runstate_add_device(&s, &(struct run_device){ .index = 3, .params = text });
+		CHECK_NUM(runstate_write(&tree, &s, &e), 0);
+		CHECK_NUM(runstate_read(&tree, 100, &got, &e), 0);
+		CHECK_STR(got.uuid, s.uuid);
+		CHECK(got.no_vga);
+		CHECK_NUM(got.ndevices, 2);
+		d = runstate_device(&got, 15);
+		CHECK(d && d->add && d->pcie && d->x_vga && d->ramfb && d->display == DISPLAY_AUTO && !d->params);
+		d = runstate_device(&got, 3);
+		CHECK(d && !d->add && !d->pcie && !d->x_vga && !d->ramfb && d->display == DISPLAY_UNSET);
+		CHECK_STR(d ? d->params : NULL, text);
+		CHECK(!runstate_device(&got, 0));
+	}
+	TEST("runstate: a record may have devices alone, and goes with the last of them") {
+		AUTO_RUNSTATE struct runstate s = { .vmid = 100 }, got = { 0 };
+		AUTO_ERR struct err e = { 0 };
+		char text[] = "a=1";
+
+		runstate_add_device(&s, &(struct run_device){ .index = 0, .params = text });
+		CHECK_NUM(runstate_write(&tree, &s, &e), 0);
+		CHECK_NUM(runstate_read(&tree, 100, &got, &e), 0);
+		CHECK_NUM(got.nvgpus, 0);
+		CHECK_NUM(got.ndevices, 1);
+		runstate_clear_devices(&s);
+		CHECK_NUM(runstate_write(&tree, &s, &e), 0);
+		CHECK(!root_exists(&tree, STATE));
+	}
+	TEST("runstate: devices that cannot be are damaged") {
+		static const char *const bad[] = {
+			"{\"index\": 16}", "{}", "{\"index\": 0, \"add\": true}",
+			"{\"index\": 0, \"display\": \"yes\"}", "{\"index\": 0, \"params\": \"a\\n=1\"}",
+			"{\"index\": 0}, {\"index\": 0}",
+		};
+
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+			AUTO_FREE char *text = xasprintf("{\"version\": 1, \"vmid\": 100, \"phase\": \"created\", "
+							 "\"vgpus\": [], \"devices\": [%s]}", bad[i]);
+
+			CHECK_NUM(read_text(text, NULL), -EBADMSG);
+		}
+		CHECK_NUM(read_text("{\"version\": 1, \"vmid\": 100, \"phase\": \"created\", \"uuid\": \"x,y\", "
+				    "\"vgpus\": [], \"devices\": [{\"index\": 0}]}", NULL), -EBADMSG);
+	}
 	TEST("runstate: a prefix of a record, however long, is damaged and never half read") {
 		AUTO_RUNSTATE struct runstate s = two();
 
