@@ -9,13 +9,10 @@
 
 #include "cleanup.h"
 #include "names.h"
-#include "parse.h"
 #include "quote.h"
+#include "settings_line.h"
 #include "settings_value.h"
 #include "xalloc.h"
-
-#define BOM	"\xef\xbb\xbf"
-#define BLANKS	" \t"
 
 _Static_assert(SETTINGS_LINE_MAX <= INI_MAX_LINE - 3, "inih cuts lines");
 
@@ -357,168 +354,53 @@ static void begin_vm(struct parser *p, unsigned int vmid)
 	p->scope = SCOPE_VM;
 }
 
-/* Control characters but tabs, and a byte order mark: what no line may have. */
-static const char *bad_character(const char *line, char buf[static 8])
+/* A header; false if it cannot be read, and the section is lost. */
+static bool begin_section(struct parser *p, const struct settings_line *l)
 {
-	if (strstr(line, BOM))
-		return "a byte order mark";
-	for (const char *s = line; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if ((c < ' ' && c != '\t') || c == 0x7f) {
-			snprintf(buf, 8, "\\x%02x", c);
-			return buf;
-		}
-	}
-	return NULL;
-}
-
-/* Whether nothing but blanks and an inline comment is left of a line. */
-static bool is_tail(const char *s)
-{
-	size_t blanks = strspn(s, BLANKS);
-
-	return !s[blanks] || (blanks && s[blanks] == ';');
-}
-
-/* Read a header; false if it is none that can be read, and the section is lost. */
-static bool header(struct parser *p, const char *line)
-{
-	char buf[8];
-	const char *bad = bad_character(line, buf);
-	const char *close = strchr(line, ']');
-	AUTO_FREE char *name = *line == '[' && close ?
-		xstrndup(line + 1, (size_t)(close - line - 1)) : NULL;
-	unsigned int vmid;
-
 	forget_keys(p);
-	if (bad)
-		lose_section(p, "%s in a section header; remove it: what follows is not read", bad);
-	else if (!name || !is_tail(close + 1) ||
-		 (strcmp(name, "defaults") && (strncmp(name, "vm", 2) || !strchr(BLANKS, name[2]))))
-		lose_section(p, "%s is no section; write '[defaults]' or '[vm <vmid>]': what follows is not read",
-			     QUOTED(line));
-	else if (!strcmp(name, "defaults"))
+	if (l->kind == LINE_DEFAULTS)
 		begin_defaults(p);
-	else if (parse_vmid(name + 2 + strspn(name + 2, BLANKS), &vmid) < 0)
-		lose_section(p, "%s names no VM; a vmid is a number from 100 to 999999999: what follows is not read",
-			     QUOTED(line));
+	else if (l->kind == LINE_VM)
+		begin_vm(p, l->vmid);
 	else
-		begin_vm(p, vmid);
+		lose_section(p, "%s: what follows is not read", l->why);
 	return p->scope != SCOPE_LOST;
-}
-
-/*
- * Whether a line was meant as a header. It is enough that it looks like one:
- * taken for anything else, what follows would go to the section before it.
- */
-static bool is_header(const char *line)
-{
-	const char *word = line + strspn(line, BLANKS);
-	size_t name = strcspn(line, "=");
-
-	if (strcspn(line, "[]") < name)
-		return true;
-	return !line[name] && (!strncasecmp(word, "vm", 2) || !strncasecmp(word, "default", 7));
-}
-
-static bool is_comment(const char *line)
-{
-	line += strspn(line, BLANKS);
-	return !*line || *line == ';' || *line == '#';
-}
-
-/* As inih does it: up to one of chars, or a ';' behind a blank, or the end. */
-static size_t span(const char *s, const char *chars)
-{
-	size_t n = 0;
-
-	for (; s[n] && !strchr(chars, s[n]); n++)
-		if (n && s[n] == ';' && strchr(BLANKS, s[n - 1]))
-			break;
-	return n;
-}
-
-static const char *value_fault(const char *value)
-{
-	size_t len = span(value, "");
-	size_t blanks = strspn(value, BLANKS);
-
-	if (blanks >= len)
-		return "no value";
-	for (size_t i = blanks; i < len; i++)
-		if (value[i] == '#' && (i == blanks || strchr(BLANKS, value[i - 1])))
-			return "'#' behind a value begins no comment";
-	return NULL;
-}
-
-/* Whether inih would make of this line what it says. */
-static bool key_line(struct parser *p, const char *line, size_t max)
-{
-	size_t name = span(line, "=:");
-	const char *bad;
-
-	if (strlen(line) > max)
-		fault(p, "the line has %zu characters and at most %zu are read; shorten it, a comment can have its own line",
-		      strlen(line), max);
-	else if (*line == ' ' || *line == '\t')
-		fault(p, "the line is indented; begin it without blanks");
-	else if (line[name] == ':')
-		fault(p, "':' behind %s; write 'name = value'",
-		      quote_into((char[QUOTE_LEN]){ 0 }, line, name));
-	else if (line[name] != '=')
-		fault(p, "%s has no '='; write 'name = value'", QUOTED(line));
-	else if (name == 0)
-		fault(p, "%s has no name; write 'name = value'", QUOTED(line));
-	else if ((bad = value_fault(line + name + 1)))
-		fault(p, "%s: %s; write 'name = value' or 'name = value ; comment'",
-		      QUOTED(line), bad);
-	else
-		return true;
-	return false;
 }
 
 /* Check one line; true if inih is to see it. */
 static bool check_line(struct parser *p, const char *line, size_t max)
 {
-	char buf[8];
-	const char *bad;
+	AUTO_SETTINGS_LINE struct settings_line l = { 0 };
 
-	if (!is_comment(line) && is_header(line))
-		return header(p, line) && strlen(line) <= max;
-	if (p->scope == SCOPE_LOST || p->scope == SCOPE_REPEATED)
+	settings_line_read(line, max, &l);
+	if (settings_line_is_header(&l))
+		return begin_section(p, &l) && strlen(line) <= max;
+	if (p->scope == SCOPE_LOST || p->scope == SCOPE_REPEATED || l.kind == LINE_COMMENT)
 		return false;
-	bad = bad_character(line, buf);
-	if (bad) {
-		fault(p, "%s in the line; remove it", bad);
-		return false;
-	}
-	if (is_comment(line))
-		return false;
-	if (p->scope == SCOPE_NONE) {
+	if (p->scope == SCOPE_NONE && l.kind != LINE_GARBLED)
 		fault(p, "%s stands before any section; put '[defaults]' or '[vm <vmid>]' above it",
 		      QUOTED(line));
-		return false;
-	}
-	return key_line(p, line, max);
+	else if (l.why)
+		fault(p, "%s", l.why);
+	else
+		return true;
+	return false;
 }
 
-/* Cut the next line off the text, without its end; the caller frees it. */
+/* The next line of the text, without its end; the caller frees it. NULL: there is none. */
 static char *cut_line(struct parser *p)
 {
-	const char *start = p->next;
-	const char *nl = memchr(start, '\n', (size_t)(p->end - start));
-	size_t len = (size_t)((nl ? nl : p->end) - start);
+	size_t len;
+	const char *start = settings_line_cut(&p->next, p->end, &len);
 
-	p->next = nl ? nl + 1 : p->end;
+	if (!start)
+		return NULL;
 	p->line++;
 	if (memchr(start, '\0', len)) {
 		fault_for_all(p, "NUL byte in the line; write the file anew");
 		p->scope = SCOPE_LOST;
 		return xstrdup("");
 	}
-	if (len && start[len - 1] == '\r')
-		len--;
 	return xstrndup(start, len);
 }
 
@@ -531,12 +413,14 @@ static char *next_line(char *buf, int num, void *stream)
 	struct parser *p = stream;
 	size_t max = (size_t)num - 3;
 
-	if (p->next == p->end)
-		return NULL;
 	if (max > SETTINGS_LINE_MAX)
 		max = SETTINGS_LINE_MAX;
 
 	AUTO_FREE char *line = cut_line(p);
+
+	if (!line)
+		return NULL;
+
 	bool take = check_line(p, line, max);
 
 	snprintf(buf, (size_t)num, "%s\n", take ? line : "");
@@ -571,8 +455,8 @@ void settings_parse(const char *text, size_t len, const char *file, struct setti
 		.lock_wait_s = 60,
 		.inject_uuid = true,
 	};
-	if (len >= strlen(BOM) && !memcmp(text, BOM, strlen(BOM)))
-		p.next += strlen(BOM);
+	if (len >= strlen(SETTINGS_BOM) && !memcmp(text, SETTINGS_BOM, strlen(SETTINGS_BOM)))
+		p.next += strlen(SETTINGS_BOM);
 
 	int rc = ini_parse_stream(next_line, &p, on_key, &p);
 
