@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "mapping_ensure.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "cleanup.h"
+#include "json_util.h"
+#include "process.h"
+#include "quote.h"
+#include "xalloc.h"
+
+#define PVESH		"usr/bin/pvesh"
+#define PVESH_MS	60000
+#define PCI_API		"/cluster/mapping/pci"
+
+void mapping_plan_free(struct mapping_plan *p)
+{
+	strlist_free(&p->entries);
+	strlist_free(&p->said);
+}
+
+/* --- what is to be --- */
+
+struct planner {
+	const struct root *r;
+	const char *node, *id;
+	const struct bdf *parents;
+	size_t n;
+	struct mapping_entry *wanted;	/* one for each parent */
+	bool *done;			/* the parent has a right entry, or can have none */
+	struct mapping_plan *out;
+};
+
+static void planner_free(struct planner *p)
+{
+	for (size_t i = 0; p->wanted && i < p->n; i++)
+		mapping_entry_free(&p->wanted[i]);
+	free(p->wanted);
+	free(p->done);
+}
+
+static int read_wanted(struct planner *p, struct err *e)
+{
+	p->wanted = xcalloc(p->n + 1, sizeof(*p->wanted));
+	p->done = xcalloc(p->n + 1, sizeof(*p->done));
+	for (size_t i = 0; i < p->n; i++) {
+		AUTO_FREE char *raw = NULL;
+		int rc = mapping_entry_of(p->r, p->node, &p->parents[i], &raw, e);
+
+		if (rc < 0)
+			return fail_in(e, rc, "mapping %s", QUOTED(p->id));
+		mapping_entry_parse(raw, &p->wanted[i]);
+	}
+	return 0;
+}
+
+/* A function that shows no types now, as without a driver, would make every start through the mapping fail. */
+static void leave_out(struct planner *p)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		AUTO_FREE char *fault = mapping_entry_fault(p->r, &p->wanted[i], true);
+
+		p->done[i] = fault;
+		left += p->done[i];
+	}
+	if (left)
+		strlist_take(&p->out->said, xasprintf(left == 1 ? "leave out %zu device, which offers no vGPU types now" :
+						      "leave out %zu devices, which offer no vGPU types now",
+						      left));
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool same_board(const struct planner *p, const struct mapping_entry *m)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (same_text(p->wanted[i].id, m->id) &&
+		    same_text(p->wanted[i].subsystem_id, m->subsystem_id))
+			return true;
+	return false;
+}
+
+/* The parent that an entry is for, or p->n. */
+static size_t parent_of(const struct planner *p, const struct mapping_entry *m)
+{
+	size_t i = 0;
+
+	while (i < p->n && !mapping_entry_is(m, &p->parents[i]))
+		i++;
+	return i;
+}
+
+static int refuse(const struct planner *p, struct err *e, const char *why)
+{
+	fail(e, -EEXIST, "mapping %s is something else: %s", QUOTED(p->id), why);
+	err_hint(e, "give that mapping another name, or remove it: pvesh delete %s/%s", PCI_API, p->id);
+	return -EEXIST;
+}
+
+/* What becomes of an entry of this node. */
+static int judge(struct planner *p, const struct mapping_entry *m, struct err *e)
+{
+	AUTO_FREE char *fault = mapping_entry_fault(p->r, m, true);
+	size_t parent = parent_of(p, m);
+
+	if (parent < p->n && !fault && !p->done[parent]) {
+		p->done[parent] = true;
+		strlist_add(&p->out->entries, m->raw);
+		return 0;
+	}
+	if (!fault && parent == p->n) {
+		AUTO_FREE char *why = xasprintf("its entry %s is right, and for a device that is none of those asked for",
+						QUOTED(m->raw));
+
+		if (!same_board(p, m))
+			return refuse(p, e, why);
+		strlist_add(&p->out->entries, m->raw);
+		return 0;
+	}
+	p->out->change = true;
+	strlist_take(&p->out->said, xasprintf("drop entry %s: %s", QUOTED(m->raw),
+					      fault ? fault : "the device is there twice"));
+	return 0;
+}
+
+static int keep_old(struct planner *p, const struct mapping *old, struct err *e)
+{
+	if (!old->mdev)
+		return refuse(p, e, "it is not marked for mediated devices (mdev)");
+	for (size_t i = 0; i < old->n; i++) {
+		const struct mapping_entry *m = &old->entries[i];
+		int rc = 0;
+
+		/* What PVE cannot read it does not write back either. */
+		if (!m->bad && strcmp(m->node, p->node))
+			strlist_add(&p->out->entries, m->raw);
+		else if (!m->bad)
+			rc = judge(p, m, e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* PVE has no mapping without an entry. */
+static int add_missing(struct planner *p, struct err *e)
+{
+	size_t added = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->done[i])
+			continue;
+		strlist_add(&p->out->entries, p->wanted[i].raw);
+		added++;
+	}
+	if (!p->out->entries.n)
+		return fail(e, -ENODEV, "mapping %s: none of its %zu devices offers vGPU types now",
+			    QUOTED(p->id), p->n);
+	if (!added)
+		return 0;
+	p->out->change = true;
+	strlist_take(&p->out->said, xasprintf("add %zu %s of node %s", added,
+					      added == 1 ? "device" : "devices", QUOTED(p->node)));
+	return 0;
+}
+
+int mapping_plan(const struct root *r, const char *node, const struct mapping *old, const char *id,
+		 const struct bdf *parents, size_t n, struct mapping_plan *out, struct err *e)
+{
+	AUTO(planner_free) struct planner p = {
+		.r = r, .node = node, .id = id, .parents = parents, .n = n, .out = out,
+	};
+	int rc = read_wanted(&p, e);
+
+	*out = (struct mapping_plan){ .create = !old };
+	if (rc == 0)
+		leave_out(&p);
+	if (rc == 0 && old)
+		rc = keep_old(&p, old, e);
+	if (rc == 0)
+		rc = add_missing(&p, e);
+	if (rc < 0) {
+		mapping_plan_free(out);
+		return rc;
+	}
+	return 0;
+}
+
+/* --- through pvesh --- */
+
+static int pvesh(const struct root *r, const struct strlist *words, char **out, struct err *e)
+{
+	AUTO_FREE const char **args = xcalloc(words->n + 1, sizeof(*args));
+	struct process p = { .program = PVESH, .args = args, .timeout_ms = PVESH_MS, .separate = true };
+	AUTO_PROCESS struct process_result res = { 0 };
+	int rc;
+
+	for (size_t i = 0; i < words->n; i++)
+		args[i] = words->s[i];
+	rc = process_run(r, &p, &res, e);
+	if (rc < 0)
+		return rc;
+	if (res.status) {
+		char *text = res.errors;
+		size_t len = strlen(text);
+
+		while (len && text[len - 1] == '\n')
+			text[--len] = '\0';
+		return fail(e, -EIO, "'pvesh %s %s' failed with status %d: %s", args[0], args[1],
+			    res.status, QUOTED(text));
+	}
+	if (out)
+		*out = take_ptr(res.out);
+	return 0;
+}
+
+/* The mapping as PVE has it at this moment, with the digest that a change of it names. */
+static int get(const struct root *r, const char *id, struct mapping *out, char **digest,
+	       struct err *e)
+{
+	AUTO_STRLIST struct strlist words = { 0 };
+	AUTO_FREE char *text = NULL;
+	AUTO_JSON struct json_object *o = NULL;
+	struct json_object *map;
+	int rc;
+
+	strlist_add(&words, "get");
+	strlist_take(&words, xasprintf(PCI_API "/%s", id));
+	strlist_add(&words, "--output-format");
+	strlist_add(&words, "json");
+	rc = pvesh(r, &words, &text, e);
+	if (rc < 0)
+		return rc;
+	o = json_parse(text, strlen(text));
+	map = o ? json_arr(o, "map") : NULL;
+	if (!map || !json_str(o, "digest"))
+		return fail(e, -EINVAL, "'pvesh get " PCI_API "/%s' printed no mapping: %s", id, QUOTED(text));
+	out->id = xstrdup(id);
+	out->mdev = json_flag(o, "mdev") || json_num(o, "mdev", 0, 1) ||
+		same_text(json_str(o, "mdev"), "1");
+	for (size_t i = 0; i < json_object_array_length(map); i++) {
+		const char *raw = json_object_get_string(json_object_array_get_idx(map, i));
+		struct mapping_entry *entry = GROW(out->entries, out->n);
+
+		mapping_entry_parse(raw ? raw : "", entry);
+	}
+	*digest = xstrdup(json_str(o, "digest"));
+	return 0;
+}
+
+static int put(const struct root *r, const char *id, const struct mapping_plan *plan,
+	       const char *digest, struct err *e)
+{
+	AUTO_STRLIST struct strlist words = { 0 };
+
+	strlist_add(&words, plan->create ? "create" : "set");
+	if (plan->create) {
+		strlist_add(&words, PCI_API);
+		strlist_add(&words, "--id");
+		strlist_add(&words, id);
+		strlist_add(&words, "--mdev");
+		strlist_add(&words, "1");
+	} else {
+		strlist_take(&words, xasprintf(PCI_API "/%s", id));
+		strlist_add(&words, "--digest");
+		strlist_add(&words, digest);
+	}
+	for (size_t i = 0; i < plan->entries.n; i++) {
+		strlist_add(&words, "--map");
+		strlist_add(&words, plan->entries.s[i]);
+	}
+	return pvesh(r, &words, NULL, e);
+}
+
+static void say(const struct mapping_plan *plan, const char *id, struct strlist *said)
+{
+	if (!said)
+		return;
+	if (plan->create)
+		strlist_take(said, xasprintf("mapping %s: create", QUOTED(id)));
+	for (size_t i = 0; i < plan->said.n; i++)
+		strlist_take(said, xasprintf("mapping %s: %s", QUOTED(id), plan->said.s[i]));
+}
+
+/* One that is there is read again through pvesh: someone may have changed it meanwhile. */
+static int apply(const struct root *r, const char *node, const struct bdf *parents, size_t n,
+		 const char *id, const struct mapping_plan *first, struct strlist *said,
+		 struct err *e)
+{
+	AUTO_MAPPING_PLAN struct mapping_plan again = { 0 };
+	AUTO_MAPPINGS struct mapping_list now = { 0 };
+	AUTO_FREE char *digest = NULL;
+	const struct mapping_plan *plan = first;
+	int rc = 0;
+
+	if (!first->create) {
+		rc = get(r, id, GROW(now.m, now.n), &digest, e);
+		if (rc == 0)
+			rc = mapping_plan(r, node, &now.m[0], id, parents, n, &again, e);
+		plan = &again;
+	}
+	if (rc < 0 || !plan->change)
+		return rc;
+	rc = put(r, id, plan, digest, e);
+	if (rc == 0)
+		say(plan, id, said);
+	return rc;
+}
+
+int mapping_ensure(const struct root *r, const struct bdf *parents, size_t n, const char *id,
+		   bool dry_run, struct strlist *said, struct err *e)
+{
+	AUTO_MAPPING_PLAN struct mapping_plan plan = { 0 };
+	AUTO_MAPPINGS struct mapping_list l = { 0 };
+	AUTO_FREE char *local = NULL;
+	const char *node;
+	int rc;
+
+	if (!mapping_id_ok(id))
+		return fail(e, -EINVAL, "%s is no name for a mapping: it must be of letters, digits, '-' and '_', and begin with a letter",
+			    QUOTED(id));
+	rc = root_readlink(r, "etc/pve/local", &local, e);
+	if (rc < 0)
+		return rc;
+	node = path_base(local);
+	rc = mapping_list_read(r, &l, e);
+	if (rc == 0)
+		rc = mapping_plan(r, node, mapping_find(&l, id), id, parents, n, &plan, e);
+	if (rc < 0 || !plan.change)
+		return rc;
+	if (!dry_run)
+		return apply(r, node, parents, n, id, &plan, said, e);
+	say(&plan, id, said);
+	return 0;
+}
