@@ -44,10 +44,16 @@ static int is_pair(void *arg, unsigned int vmid, unsigned int index)
 	return p->vmid == vmid && p->index == index;
 }
 
+bool attach_in_args(const struct vmconf *conf, unsigned int vmid, unsigned int index)
+{
+	struct pair p = { vmid, index };
+
+	return attach_args_uuids(conf, is_pair, &p);
+}
+
 enum attach attach_kind(const struct vmconf *conf, unsigned int vmid, unsigned int index)
 {
 	const struct hostpci *h = index < VMCONF_HOSTPCI_MAX ? &conf->hostpci[index] : NULL;
-	struct pair p = { vmid, index };
 
 	if (h && h->present) {
 		if (h->bad || !h->mdev)
@@ -56,5 +62,22 @@ enum attach attach_kind(const struct vmconf *conf, unsigned int vmid, unsigned i
 			return ATTACH_MAPPING;
 		return h->has_addr ? ATTACH_ADDRESS : ATTACH_CONFLICT;
 	}
-	return attach_args_uuids(conf, is_pair, &p) ? ATTACH_ARGS : ATTACH_NONE;
+	return attach_in_args(conf, vmid, index) ? ATTACH_ARGS : ATTACH_NONE;
+}
+
+enum vm_mode attach_mode(enum attach how)
+{
+	switch (how) {
+	case ATTACH_ADDRESS:
+	case ATTACH_MAPPING:
+		return MODE_NATIVE;
+	case ATTACH_ARGS:
+		return MODE_ARGS;
+	case ATTACH_WRAPPER:
+		return MODE_WRAPPER;
+	case ATTACH_NONE:
+	case ATTACH_CONFLICT:
+		break;
+	}
+	return MODE_UNSET;
 }

@@ -7,6 +7,7 @@
 #define ATTACH_H
 
 #include "inventory.h"
+#include "settings.h"
 #include "vmconf.h"
 
 enum attach {
@@ -15,9 +16,17 @@ enum attach {
 	ATTACH_MAPPING,		/* hostpci<N>: mapping=<id>,mdev=<type>: qemu-server picks the place */
 	ATTACH_ARGS,		/* args names the mdev of that index */
 	ATTACH_CONFLICT,	/* hostpci<N> is something that is no vGPU */
+	ATTACH_WRAPPER,		/* nothing, and the wrapper at /usr/bin/kvm is to: told by the settings alone */
 };
 
+/* What the config says; never ATTACH_WRAPPER. A hostpci<N> line counts for more than args. */
 enum attach attach_kind(const struct vmconf *conf, unsigned int vmid, unsigned int index);
+
+/* Whether args name the mdev of that index. */
+bool attach_in_args(const struct vmconf *conf, unsigned int vmid, unsigned int index);
+
+/* The mode that it is; MODE_UNSET for ATTACH_NONE and ATTACH_CONFLICT. */
+enum vm_mode attach_mode(enum attach how);
 
 /*
  * The vGPUs of qemu-server's UUID pattern that the config's args name, whoever

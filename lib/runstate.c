@@ -91,7 +91,7 @@ static char *state_path(const struct runstate *s)
 	return xasprintf(STANDALONE_DIR "/%s.json", s->id);
 }
 
-static struct json_object *vgpu_json(const struct vgpu *v)
+static struct json_object *vgpu_json(const struct runstate *s, const struct vgpu *v)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -104,6 +104,8 @@ static struct json_object *vgpu_json(const struct vgpu *v)
 	json_add_known(o, "framebuffer_mib", v->framebuffer_mib);
 	json_add_str(o, "uuid", *v->uuid ? v->uuid : NULL);
 	json_add_flag(o, "created", v->exists);
+	if (s->vmid && v->index < SETTINGS_HOSTPCI_MAX)
+		json_add_str(o, "mode", vm_mode_name(s->modes[v->index]));
 	return o;
 }
 
@@ -121,6 +123,23 @@ static struct json_object *device_json(const struct run_device *d)
 	return o;
 }
 
+/*
+ * Between two places that are tried a vGPU is not in the record, and a device
+ * without one would make the record damaged for whoever reads it then.
+ */
+static bool is_sound(const struct runstate *s, const struct run_device *d)
+{
+	return !d->add || runstate_index(s, d->index);
+}
+
+static bool has_device(const struct runstate *s)
+{
+	for (size_t i = 0; i < s->ndevices; i++)
+		if (is_sound(s, &s->devices[i]))
+			return true;
+	return false;
+}
+
 static struct json_object *state_json(const struct runstate *s)
 {
 	struct json_object *top = json_object_new_object();
@@ -133,15 +152,16 @@ static struct json_object *state_json(const struct runstate *s)
 	json_add_known(top, "qemu", (uint64_t)s->qemu);
 	json_add_flag(top, "attached", s->attached);
 	for (size_t i = 0; i < s->nvgpus; i++)
-		json_object_array_add(vgpus, vgpu_json(&s->vgpus[i]));
+		json_object_array_add(vgpus, vgpu_json(s, &s->vgpus[i]));
 	json_object_object_add(top, "vgpus", vgpus);
-	if (!s->ndevices)
+	if (!has_device(s))
 		return top;
 
 	struct json_object *devices = json_object_new_array();
 
 	for (size_t i = 0; i < s->ndevices; i++)
-		json_object_array_add(devices, device_json(&s->devices[i]));
+		if (is_sound(s, &s->devices[i]))
+			json_object_array_add(devices, device_json(&s->devices[i]));
 	json_object_object_add(top, "devices", devices);
 	json_add_str(top, "uuid", s->uuid);
 	json_add_flag(top, "no_vga", s->no_vga);
@@ -155,7 +175,7 @@ int runstate_write(const struct root *r, const struct runstate *s, struct err *e
 
 	AUTO_FREE char *path = state_path(s);
 
-	if (!s->nvgpus && !s->ndevices) {
+	if (!s->nvgpus && !has_device(s)) {
 		int gone = root_unlink(r, path, e);
 
 		if (gone < 0)
@@ -200,6 +220,15 @@ static int read_vgpu(struct json_object *o, struct vgpu *v)
 	v->index = (unsigned int)index;
 	v->exists = json_flag(o, "created");
 	return 0;
+}
+
+/* For those who look alone: what is not known is as good as nothing. */
+static enum vm_mode parse_mode(const char *name)
+{
+	for (int m = MODE_NATIVE; name && m <= MODE_WRAPPER; m++)
+		if (!strcmp(vm_mode_name((enum vm_mode)m), name))
+			return (enum vm_mode)m;
+	return MODE_UNSET;
 }
 
 static int parse_display(const char *name, enum display *out)
@@ -275,10 +304,13 @@ static int from_json(struct json_object *top, struct runstate *s)
 		struct vgpu v = {
 			.vmid = s->vmid, .owner = s->vmid ? OWNER_VM : OWNER_STANDALONE,
 		};
-		int rc = read_vgpu(json_object_array_get_idx(vgpus, i), &v);
+		struct json_object *o = json_object_array_get_idx(vgpus, i);
+		int rc = read_vgpu(o, &v);
 
-		if (rc == 0)
+		if (rc == 0) {
 			runstate_add(s, &v);
+			s->modes[v.index] = parse_mode(json_str(o, "mode"));
+		}
 		vgpu_clear(&v);
 		if (rc < 0)
 			return rc;

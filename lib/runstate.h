@@ -52,6 +52,7 @@ struct runstate {
 	 */
 	struct vgpu *vgpus;
 	size_t nvgpus;
+	enum vm_mode modes[SETTINGS_HOSTPCI_MAX];	/* how the vGPU of each index reaches QEMU, for those who look */
 	char *uuid;		/* what the wrapper gives as -uuid where there is none, or NULL */
 	bool no_vga;		/* a vGPU is the first display, and the config has no `vga` that says otherwise */
 	struct run_device *devices;	/* what the wrapper is to do; mostly nothing */
@@ -79,7 +80,10 @@ void runstate_drop(struct runstate *s, size_t i);
  */
 int runstate_read(const struct root *r, unsigned int vmid, struct runstate *s, struct err *e);
 
-/* Write it, or remove the file where neither a vGPU nor a device is left in it. */
+/*
+ * Write it, or remove the file where neither a vGPU nor a device is left in it.
+ * A device that is to be added and whose vGPU has no place now is left out.
+ */
 int runstate_write(const struct root *r, const struct runstate *s, struct err *e);
 
 /* All run states of this node. What cannot be read becomes a line in problems. */

@@ -58,6 +58,22 @@ int main(void)
 		CHECK_NUM(kind("hostpci0: e8:00.4;e8:00.5,mdev=nvidia-575\n", 100, 0), ATTACH_CONFLICT);
 		CHECK_NUM(kind("hostpci0: nonsense\n", 100, 0), ATTACH_CONFLICT);
 	}
+	TEST("attach: args may name the mdev beside a hostpci<N>, and each way has its mode") {
+		AUTO_VMCONF struct vmconf c = { 0 };
+		static const char text[] = "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/" UUID_100_0 "\n"
+			"hostpci0: mapping=a40,mdev=nvidia-575\n";
+
+		CHECK_NUM(vmconf_parse(text, strlen(text), "conf", &c, NULL), 0);
+		CHECK(attach_in_args(&c, 100, 0));
+		CHECK(!attach_in_args(&c, 100, 1));
+		CHECK(!attach_in_args(&c, 101, 0));
+		CHECK_NUM(attach_mode(ATTACH_ADDRESS), MODE_NATIVE);
+		CHECK_NUM(attach_mode(ATTACH_MAPPING), MODE_NATIVE);
+		CHECK_NUM(attach_mode(ATTACH_ARGS), MODE_ARGS);
+		CHECK_NUM(attach_mode(ATTACH_WRAPPER), MODE_WRAPPER);
+		CHECK_NUM(attach_mode(ATTACH_NONE), MODE_UNSET);
+		CHECK_NUM(attach_mode(ATTACH_CONFLICT), MODE_UNSET);
+	}
 	TEST("attach: a hostpci<N> line counts for more than args") {
 		CHECK_NUM(kind("args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/" UUID_100_0 "\n"
 			       "hostpci0: mapping=a40,mdev=nvidia-575\n", 100, 0), ATTACH_MAPPING);

@@ -118,6 +118,41 @@ int main(void)
 		CHECK_NUM(runstate_write(&tree, &s, &e), 0);
 		CHECK(!root_exists(&tree, STATE));
 	}
+	TEST("runstate: a device that is to be added is not on file while its vGPU has no place") {
+		AUTO_RUNSTATE struct runstate s = two(), got = { 0 };
+
+		runstate_add_device(&s, &(struct run_device){ .index = 0, .add = true });
+		runstate_add_device(&s, &(struct run_device){ .index = 15, .add = true });
+		runstate_drop(&s, 1);
+		CHECK_NUM(runstate_write(&tree, &s, NULL), 0);
+		CHECK_NUM(runstate_read(&tree, 100, &got, NULL), 0);
+		CHECK_NUM(got.ndevices, 1);
+		CHECK_NUM(s.ndevices, 2);
+		runstate_drop(&s, 0);
+		CHECK_NUM(runstate_write(&tree, &s, NULL), 0);
+		CHECK(!root_exists(&tree, STATE));
+	}
+	TEST("runstate: the modes are kept, and one that is not known is none") {
+		AUTO_RUNSTATE struct runstate s = two(), got = { 0 }, odd = { 0 };
+
+		s.modes[0] = MODE_ARGS;
+		s.modes[15] = MODE_WRAPPER;
+		CHECK_NUM(runstate_write(&tree, &s, NULL), 0);
+		CHECK_NUM(runstate_read(&tree, 100, &got, NULL), 0);
+		CHECK_NUM(got.modes[0], MODE_ARGS);
+		CHECK_NUM(got.modes[15], MODE_WRAPPER);
+		CHECK_NUM(got.modes[1], MODE_UNSET);
+
+		AUTO_FREE char *text = tree_get(STATE);
+		char *at = strstr(text, "wrapper");
+
+		CHECK(at);
+		if (at)
+			memcpy(at, "vrapper", 7);
+		tree_put(STATE, text);
+		CHECK_NUM(runstate_read(&tree, 100, &odd, NULL), 0);
+		CHECK_NUM(odd.modes[15], MODE_UNSET);
+	}
 	TEST("runstate: devices that cannot be are damaged") {
 		static const char *const bad[] = {
 			"{\"index\": 16}", "{}", "{\"index\": 0, \"add\": true}",
