@@ -31,10 +31,18 @@ int cluster_mounted(const struct root *r, struct err *e)
 
 bool cluster_quorate(const struct root *r)
 {
-	AUTO_FD int fd = root_openat(r, PVE_DIR, O_RDONLY | O_DIRECTORY, 0);
+	/* The topmost directory is writable at all times. */
+	AUTO_FD int fd = root_openat(r, NODES_DIR, O_RDONLY | O_DIRECTORY, 0);
 	struct stat st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && st.st_mode & S_IWUSR;
+	return fd < 0 || fstat(fd, &st) < 0 || st.st_mode & S_IWUSR;
+}
+
+int cluster_fail_quorum(const char *what, struct err *e)
+{
+	fail(e, -EACCES, "%s: /" PVE_DIR " is read-only, for the cluster has no quorum; nothing was changed", what);
+	err_hint(e, "'pvecm status' shows which nodes are missing");
+	return -EACCES;
 }
 
 int cluster_local_node(const struct root *r, char **node, struct err *e)

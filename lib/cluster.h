@@ -20,10 +20,14 @@ int cluster_mounted(const struct root *r, struct err *e);
 
 /*
  * Whether the cluster has quorum: without it pmxcfs takes the right to write
- * from the modes that it shows, and every write gets EACCES.
- * Source: pve-cluster src/pmxcfs/cfs-plug-memdb.c, tree_entry_stat()
+ * from the modes that it shows below /etc/pve, and every write gets EACCES.
+ * Source: pve-cluster src/pmxcfs/cfs-plug-memdb.c, tree_entry_stat(), and
+ * dcdb.c, dcdb_send_fuse_message()
  */
 bool cluster_quorate(const struct root *r);
+
+/* Say that what cannot be done without quorum, and nothing was. Returns -EACCES. */
+int cluster_fail_quorum(const char *what, struct err *e);
 
 /*
  * The name of this node, from the link /etc/pve/local. Returns 0 and *node,

@@ -71,11 +71,11 @@ int main(void)
 		CHECK_NUM(cluster_vm_node(&tree, 100, &node, &e), -ENOENT);
 		CHECK_STR(e.msg, "100 is no VM but a container, on node 'pve1'");
 	}
-	TEST("cluster_quorate: follows the right to write that /etc/pve shows") {
+	TEST("cluster_quorate: follows the right to write that /etc/pve/nodes shows") {
 		CHECK(cluster_quorate(&tree));
-		CHECK_NUM(shell("chmod 0555 %s/etc/pve", tree_dir), 0);
+		CHECK_NUM(shell("chmod 0555 %s/etc/pve/nodes", tree_dir), 0);
 		CHECK(!cluster_quorate(&tree));
-		CHECK_NUM(shell("chmod 0755 %s/etc/pve", tree_dir), 0);
+		CHECK_NUM(shell("chmod 0755 %s/etc/pve/nodes", tree_dir), 0);
 	}
 	return tap_done();
 }
