@@ -25,9 +25,29 @@ bool want_may_use(const struct want *w, const struct bdf *gpu)
 	return !w->ngpus;
 }
 
+/* Whether w may be on this parent, as far as it names parents. */
+static bool is_named(const struct want *w, const struct bdf *parent)
+{
+	if (w->pinned && !bdf_eq(&w->parent, parent))
+		return false;
+	for (size_t i = 0; i < w->namong; i++)
+		if (bdf_eq(&w->among[i], parent))
+			return true;
+	return !w->namong;
+}
+
+static bool any_is_named(const struct want *w, const struct gpu *g)
+{
+	for (size_t i = 0; i < g->nparents; i++)
+		if (is_named(w, &g->parents[i]))
+			return true;
+	return false;
+}
+
 bool want_is_served_by(const struct want *w, const struct vgpu *v)
 {
-	if (!v->on_gpu || !want_may_use(w, &v->gpu) || (w->pinned && !bdf_eq(&w->parent, &v->parent)))
+	if (!v->on_gpu || !want_may_use(w, &v->gpu) || !is_named(w, &v->parent) ||
+	    (w->mdev_only && v->framework != FRAMEWORK_MDEV))
 		return false;
 	for (size_t i = 0; i < w->nchoices; i++)
 		if (!strcmp(w->choices[i]->key, v->type))
@@ -229,6 +249,10 @@ static char *why_not(const struct inventory *inv, const struct want *w,
 
 	if (!want_may_use(w, &g->addr))
 		return xstrdup(w->vmid ? "left out by 'gpu ='" : "left out by --gpu");
+	if (w->mdev_only && g->framework != FRAMEWORK_MDEV)
+		return xstrdup("is on vendor VFIO, and args attach mdevs alone");
+	if (w->namong && !any_is_named(w, g))
+		return xstrdup("none of its VFs is in the mapping");
 	if (g->unbound)
 		return xstrdup("its VFs are not bound to a driver yet");
 	if (!gpu_offer(g, t))
@@ -286,8 +310,7 @@ static bool first_parent(const struct inventory *inv, const struct want *w,
 		const struct bdf *parent = &g->parents[i];
 
 		if (refusal_is_shunned(refused, parent) != shunned ||
-		    (w->pinned && !bdf_eq(parent, &w->parent)) ||
-		    !parent_is_free(inv, g, parent) || refusal_of_parent(refused, parent, t))
+		    !is_named(w, parent) || !parent_is_free(inv, g, parent) || refusal_of_parent(refused, parent, t))
 			continue;
 		/* Two vGPUs on one parent is what NVIDIA refuses for one VM (nova bug 1758086). */
 		if (serves_vm(inv, parent, w->vmid)) {
@@ -317,7 +340,10 @@ static char *pick_parent(const struct inventory *inv, const struct want *w,
 	if (w->pinned && !parent_has_driver(g, &w->parent))
 		return xasprintf("%s is not bound to a driver yet", BDF_STR(&w->parent));
 	why = refused_by_parents(refused, g, t);
-	return why ? why : xasprintf("%s is taken", BDF_STR(&w->parent));
+	if (why)
+		return why;
+	return w->pinned ? xasprintf("%s is taken", BDF_STR(&w->parent)) :
+		xstrdup("none of its VFs that are in the mapping is free");
 }
 
 static void add_out(struct plan *p, const struct gpu *g, const struct vgpu_type *t, char *why,

@@ -24,6 +24,9 @@ struct want {
 	struct bdf parent;
 	const struct bdf *gpus;			/* on these GPUs alone; ngpus 0: on any */
 	size_t ngpus;
+	const struct bdf *among;		/* on one of these parents alone; namong 0: on any */
+	size_t namong;
+	bool mdev_only;				/* what attaches it knows mdevs alone */
 	enum placement placement;
 	bool ask;				/* a driver can be asked: a GPU in doubt is a candidate */
 	const char *params;			/* for vgpu_params, or NULL */

@@ -553,6 +553,8 @@ static void undo(struct job *j)
 {
 	int64_t deadline = clock_ms() + UNDO_MS;
 
+	/* There is to be no QEMU for which the wrapper could do anything. */
+	runstate_clear_devices(j->s);
 	for (size_t i = j->s->nvgpus; i-- > j->adopted;) {
 		struct vgpu *v = &j->s->vgpus[i];
 		AUTO_ERR struct err why = { 0 };

@@ -78,6 +78,8 @@ static char *describe(const struct runstate *s)
 
 		fprintf(f, "%s %s on %s", i ? "," : "", v->name ? v->name : v->type, v->parent_name);
 	}
+	if (!s->nvgpus)
+		fputs(" params for what qemu-server makes", f);
 	fclose(f);
 	return text;
 }

@@ -22,6 +22,7 @@
 #include "runstate.h"
 #include "settings_file.h"
 #include "vmproc.h"
+#include "wrapper_there.h"
 #include "xalloc.h"
 
 static void phase_free(struct phase *p)
@@ -115,8 +116,13 @@ static int post_start(struct phase *p, struct err *e)
 	if (v && s.attached && rc == 0) {
 		rc = fail(e, -ENODEV, "hostpci%u: QEMU (pid %d) does not hold the VM's %s on %s", v->index,
 			  (int)s.qemu, v->name ? v->name : v->type, v->parent_name);
-		err_hint(e, "`qm config %u` and `qm showcmd %u` show what QEMU was given", p->vmid,
-			 p->vmid);
+		if (runstate_device(&s, v->index))
+			err_hint(e, "the wrapper was to add it: /" WRAPPER_KVM " is to be that of "
+				 WRAPPER_PACKAGE "; /proc/%d/cmdline shows what QEMU was given",
+				 (int)s.qemu);
+		else
+			err_hint(e, "`qm config %u` and `qm showcmd %u` show what QEMU was given",
+				 p->vmid, p->vmid);
 	}
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "assign.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "devices.h"
 #include "explain.h"
 #include "framework.h"
 #include "intent.h"
@@ -130,6 +131,7 @@ static int assign_wanted(struct start *s, struct err *e)
 	int rc, wrote = 0;
 
 	s->now.attached = all_attached(&s->wants);
+	devices_set(s->vs, &s->conf, &s->wants, &s->now);
 	rc = assign(&a, &s->now, e);
 	/* Called by hand while the VM runs: it stays what it was, whatever came of this. */
 	if (running) {
@@ -202,6 +204,25 @@ static int start_vm(struct start *s, struct err *e)
 	return rc;
 }
 
+/*
+ * The VM has no intent any more, and what the wrapper was to do in an earlier
+ * start would be done again.
+ */
+static int forget_devices(struct phase *p, struct err *e)
+{
+	AUTO_RUNSTATE struct runstate s = { 0 }, again = { 0 };
+	int64_t deadline = clock_ms() + (int64_t)p->settings.lock_wait_s * 1000;
+	int rc;
+
+	if (runstate_read(&p->c->root, p->vmid, &s, NULL) < 0 || !s.ndevices)
+		return 0;
+	rc = lock_vm(&p->c->root, p->vmid, p->who, deadline, &p->lock, e);
+	if (rc < 0 || runstate_read(&p->c->root, p->vmid, &again, NULL) < 0)
+		return rc;
+	runstate_clear_devices(&again);
+	return runstate_write(&p->c->root, &again, e);
+}
+
 int hook_pre_start(struct phase *p, struct err *e)
 {
 	__attribute__((cleanup(start_free))) struct start s = { .p = p };
@@ -214,9 +235,13 @@ int hook_pre_start(struct phase *p, struct err *e)
 		return rc;
 	if (s.conf.template)
 		return 0;
-	rc = intent_check_carried(p->c, &p->settings, p->vmid, &s.conf, e);
-	if (rc < 0 || !s.vs)
+	rc = s.vs ? intent_check_identity(s.vs, &s.conf, e) : 0;
+	if (rc == 0)
+		rc = intent_check_carried(p->c, &p->settings, p->vmid, &s.conf, e);
+	if (rc < 0)
 		return rc;
+	if (!s.vs)
+		return forget_devices(p, e);
 	settings_warnings_for(&p->settings, p->vmid, &warnings);
 	for (size_t i = 0; i < warnings.n; i++)
 		phase_say(p, warnings.s[i]);

@@ -8,6 +8,8 @@
 #include "boards.h"
 #include "cleanup.h"
 #include "framework.h"
+#include "identity.h"
+#include "mode.h"
 #include "numa.h"
 #include "quote.h"
 #include "scan.h"
@@ -19,9 +21,10 @@ void want_list_free(struct want_list *l)
 		free(l->w[i].choices);
 	free(take_ptr(l->w));
 	free(take_ptr(l->attach));
+	free(take_ptr(l->left));
 	free(take_ptr(l->gpus));
 	strlist_free(&l->notes);
-	l->n = 0;
+	l->n = l->nleft = 0;
 }
 
 struct reader {
@@ -142,20 +145,15 @@ static void add_want(struct want_list *l, const struct want *w, enum attach how)
 
 static int read_intent(const struct reader *rd, const struct vm_intent *in, struct err *e)
 {
-	enum attach how = attach_kind(rd->conf, rd->vs->vmid, in->index);
+	enum attach how;
 	struct want w = {
 		.vmid = rd->vs->vmid, .index = in->index, .placement = rd->vs->placement,
 		.params = rd->vs->params,
 	};
-	int rc;
+	int rc = mode_attach(&rd->c->root, rd->vs, rd->conf, in, &how, e);
 
-	if (how == ATTACH_CONFLICT) {
-		fail(e, -EINVAL, "the VM's config has hostpci%u: %s, which is no vGPU at an address",
-		     in->index, QUOTED(rd->conf->hostpci[in->index].raw));
-		err_hint(e, "qm set %u --delete hostpci%u, or take hostpci%u out of [vm %u] in "
-			 "/etc/pve/pve-vgpu.conf", rd->vs->vmid, in->index, in->index, rd->vs->vmid);
-		return -EINVAL;
-	}
+	if (rc < 0)
+		return rc;
 	if (how == ATTACH_MAPPING) {
 		strlist_take(&rd->out->notes, xasprintf(
 			"hostpci%u: left to qemu-server, which picks the device from mapping %s%s",
@@ -166,6 +164,10 @@ static int read_intent(const struct reader *rd, const struct vm_intent *in, stru
 	rc = resolve_choices(rd, in, &w, e);
 	if (rc == 0 && how == ATTACH_ADDRESS)
 		rc = pin(rd, in, &w, e);
+	if (rc == 0 && how == ATTACH_ARGS)
+		rc = mode_keep_to_mdev(rd->vs, in, rd->inv, &w, e);
+	if (rc == 0)
+		mode_note_lost(rd->vs, rd->conf, in, how, &rd->out->notes);
 	if (rc < 0)
 		free(w.choices);
 	else
@@ -301,6 +303,23 @@ int intent_wants(const struct ctx *c, const struct vm_settings *vs, const struct
 	else
 		measure(&rd);
 	return rc;
+}
+
+int intent_check_identity(const struct vm_settings *vs, const struct vmconf *conf, struct err *e)
+{
+	AUTO_FREE char *own = NULL, *commands = NULL;
+	AUTO_STRLIST struct strlist l = { 0 };
+
+	if (identity_matches(vs->identity, conf))
+		return 0;
+	own = identity_of(conf);
+	for (size_t i = 0; i < vs->n_intents; i++)
+		strlist_take(&l, mode_set_command(vs, &vs->intents[i]));
+	commands = strlist_join(&l, "; ");
+	fail(e, -EPERM, "[vm %u] in /etc/pve/pve-vgpu.conf is for another VM (%s), which had this vmid before; "
+	     "this one is %s", vs->vmid, vs->identity, own ? own : "without meta and SMBIOS uuid");
+	err_hint(e, "to give it to this VM: %s; to take it away: pve-vgpu unset %u", commands, vs->vmid);
+	return -EPERM;
 }
 
 struct carried {

@@ -13,10 +13,18 @@
 #include "settings.h"
 #include "vmconf.h"
 
+/* A vGPU whose place qemu-server picks, and which it makes. */
+struct left {
+	unsigned int index;
+	const char *mapping;		/* of the VM's config, borrowed */
+};
+
 struct want_list {
 	struct want *w;
 	enum attach *attach;		/* one for each want */
 	size_t n;
+	struct left *left;		/* what is wanted and left to qemu-server */
+	size_t nleft;
 	struct bdf *gpus;		/* what 'gpu =' stands for here */
 	size_t ngpus;
 	struct strlist notes;		/* what the admin should know, finished lines */
@@ -39,6 +47,12 @@ int intent_wants(const struct ctx *c, const struct vm_settings *vs, const struct
 void intent_boards(const struct ctx *c, const struct strlist *boards, struct catalog *catalog,
 		   struct inventory *inv, const char *who, int64_t deadline,
 		   struct bdf **gpus, size_t *n, struct strlist *notes);
+
+/*
+ * Whether the intent is this VM's: a vmid is given again once its VM is gone.
+ * Returns 0, or -EPERM with the command that makes it right.
+ */
+int intent_check_identity(const struct vm_settings *vs, const struct vmconf *conf, struct err *e);
 
 void want_list_free(struct want_list *l);
 #define AUTO_WANTS __attribute__((cleanup(want_list_free)))

@@ -241,8 +241,10 @@ static int read_vm(struct view *v, const struct vm_settings **vs, struct err *e)
 		rc = settings_vm(&v->settings, v->vmid, vs, e);
 	if (rc == 0)
 		rc = vmconf_read(&v->c->root, v->vmid, v->c->migrated_from, &v->conf, e);
-	if (rc < 0 || *vs || v->conf.template)
+	if (rc < 0 || v->conf.template)
 		return rc;
+	if (*vs)
+		return intent_check_identity(*vs, &v->conf, e);
 	fail(e, -ENOENT, "the VM has no intent");
 	err_hint(e, "add to /etc/pve/pve-vgpu.conf: [vm %u] and below it hostpci0 = <type>", v->vmid);
 	return -ENOENT;

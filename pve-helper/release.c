@@ -145,6 +145,7 @@ int release(const struct ctx *c, struct runstate *s, const struct release *how, 
 {
 	AUTO_ERR struct err last = { 0 };
 	size_t before = s->nvgpus;
+	bool forget = s->ndevices && !(s->vmid && vm_qemu_pid(&c->root, s->vmid));
 	AUTO_FREE struct bdf *freed = xcalloc(before, sizeof(*freed));
 	size_t nfreed = 0;
 	int rc = 0;
@@ -170,7 +171,9 @@ int release(const struct ctx *c, struct runstate *s, const struct release *how, 
 	}
 	if (s->vmid)
 		rc = reservation_drop(&c->root, freed, nfreed, s->vmid, how->deadline, e);
-	if (s->nvgpus < before) {
+	if (forget)
+		runstate_clear_devices(s);
+	if (s->nvgpus < before || forget) {
 		/* With nothing left the file goes: its vGPUs are gone whether or not that works. */
 		int wrote = runstate_write(&c->root, s, rc < 0 ? NULL : e);
 

@@ -14,7 +14,7 @@ struct release {
 
 /*
  * Remove the vGPUs of s that nobody has open, and drop from s those that are
- * gone; s is written back, or its file removed when nothing is left. What any
+ * gone, and what the wrapper was to do; s is written back, or its file removed when nothing is left. What any
  * process has open, what is somebody else's by now, and all of a VM whose QEMU
  * runs, is not touched.
  *

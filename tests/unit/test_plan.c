@@ -122,6 +122,37 @@ static void test_order(void)
 		CHECK_ORDER(&inv, &w, NULL, "L40S-8Q@65:00.4 A40-8Q@17:00.4");
 		CHECK_REASON(&inv, &w, "L40S-8Q on 0000:17:00.0: does not offer L40S-8Q");
 	}
+	TEST("plan: among some parents alone, and a GPU that has none of them is out") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		const struct bdf among[] = { addr_of("17:00.6"), addr_of("e8:00.5"), addr_of("e8:00.7") };
+		struct want w = { .vmid = 100, .choices = &a24, .nchoices = 1, .among = among, .namong = 3 };
+		struct vgpu v = { .on_gpu = true, .gpu = addr_of("e8:00.0"), .parent = addr_of("e8:00.5"),
+				  .type = a24->key };
+
+		three_a40(&inv);
+		CHECK_ORDER(&inv, &w, NULL, "17:00.6 e8:00.5");
+		CHECK_REASON(&inv, &w, "A40-24A on 0000:65:00.0: none of its VFs is in the mapping");
+		CHECK(want_is_served_by(&w, &v));
+		v.parent = addr_of("e8:00.4");
+		CHECK(!want_is_served_by(&w, &v));
+		vgpu_make(&inv, "17:00.0", "17:00.6", a24, 0);
+		CHECK_ORDER(&inv, &w, NULL, "e8:00.5");
+		CHECK_REASON(&inv, &w, "A40-24A on 0000:17:00.0: none of its VFs that are in the mapping is free");
+	}
+	TEST("plan: what attaches mdevs alone has no place on vendor VFIO") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		struct want w = { .vmid = 100, .choices = &a24, .nchoices = 1, .mdev_only = true };
+		struct vgpu v = { .on_gpu = true, .framework = FRAMEWORK_NVIDIA_VFIO, .gpu = addr_of("65:00.0"),
+				  .parent = addr_of("65:00.4"), .type = a24->key };
+
+		three_a40(&inv);
+		inv.gpus[1].framework = FRAMEWORK_NVIDIA_VFIO;
+		CHECK_ORDER(&inv, &w, NULL, "17:00.4 e8:00.4");
+		CHECK_REASON(&inv, &w, "A40-24A on 0000:65:00.0: is on vendor VFIO, and args attach mdevs alone");
+		CHECK(!want_is_served_by(&w, &v));
+		w.mdev_only = false;
+		CHECK(want_is_served_by(&w, &v));
+	}
 	TEST("plan: an empty node has no candidates and no reasons") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		struct want w = { .choices = &a24, .nchoices = 1 };
