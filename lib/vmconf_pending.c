@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "vmconf_pending.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cleanup.h"
+#include "xalloc.h"
+
+#define LOWER	"abcdefghijklmnopqrstuvwxyz"
+
+static size_t trimmed(const char *s, size_t len)
+{
+	while (len && isspace((unsigned char)s[len - 1]))
+		len--;
+	return len;
+}
+
+static void add(struct pending *p, char *key, char *value)
+{
+	struct pending_change *c = GROW(p->changes, p->n);
+
+	c->key = key;
+	c->value = value;
+}
+
+/* "hostpci0,!args": a '!' only says how hard it goes. */
+static void add_deleted(struct pending *p, const char *list)
+{
+	while (*list) {
+		size_t len = strcspn(list, ",; \t");
+		size_t force = *list == '!';
+
+		if (len > force)
+			add(p, xstrndup(list + force, len - force), NULL);
+		list += len + !!list[len];
+	}
+}
+
+static void read_line(struct pending *p, const char *line, size_t len)
+{
+	AUTO_FREE char *text = xstrndup(line, trimmed(line, len));
+	size_t key = strspn(text, LOWER "0123456789_-");
+
+	if (!key || text[key] != ':' || !strchr(LOWER, *text))
+		return;
+
+	const char *value = text + key + 1;
+
+	while (isspace((unsigned char)*value))
+		value++;
+	if (!*value)
+		return;
+	text[key] = '\0';
+	if (!strcmp(text, "delete"))
+		add_deleted(p, value);
+	else
+		add(p, xstrdup(text), xstrdup(value));
+}
+
+static bool is_pending_header(const char *line, size_t len)
+{
+	static const char name[] = "[PENDING]";
+
+	return trimmed(line, len) == strlen(name) && !strncasecmp(line, name, strlen(name));
+}
+
+void pending_parse(const char *text, size_t len, struct pending *out)
+{
+	const char *next = text, *end = text + len;
+	bool inside = false;
+
+	*out = (struct pending){ 0 };
+	while (next < end) {
+		const char *line = next;
+		const char *nl = memchr(line, '\n', (size_t)(end - line));
+		size_t n = (size_t)((nl ? nl : end) - line);
+
+		next = nl ? nl + 1 : end;
+		if (n && *line == '[')
+			inside = is_pending_header(line, n);
+		else if (inside)
+			read_line(out, line, n);
+	}
+}
+
+const struct pending_change *pending_of(const struct pending *p, const char *key)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (!strcmp(p->changes[i].key, key))
+			return &p->changes[i];
+	return NULL;
+}
+
+void pending_free(struct pending *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->changes[i].key);
+		free(p->changes[i].value);
+	}
+	free(p->changes);
+	*p = (struct pending){ 0 };
+}

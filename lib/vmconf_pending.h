@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * What of a VM's configuration waits for its next start: the section [PENDING].
+ * Pure.
+ * Source: qemu-server src/PVE/QemuServer.pm, parse_vm_config()
+ */
+#ifndef VMCONF_PENDING_H
+#define VMCONF_PENDING_H
+
+#include <stddef.h>
+
+struct pending_change {
+	char *key;
+	char *value;		/* NULL: the key goes */
+};
+
+struct pending {
+	struct pending_change *changes;		/* in the order of the file */
+	size_t n;
+};
+
+void pending_parse(const char *text, size_t len, struct pending *out);
+
+/* What waits for a key, or NULL. */
+const struct pending_change *pending_of(const struct pending *p, const char *key);
+
+void pending_free(struct pending *p);
+#define AUTO_PENDING __attribute__((cleanup(pending_free)))
+
+#endif
