@@ -9,13 +9,11 @@
 
 #include "cleanup.h"
 #include "json_util.h"
-#include "process.h"
+#include "pve_call.h"
 #include "quote.h"
 #include "xalloc.h"
 
-#define PVESH		"usr/bin/pvesh"
-#define PVESH_MS	60000
-#define PCI_API		"/cluster/mapping/pci"
+#define PCI_API	"/cluster/mapping/pci"
 
 void mapping_plan_free(struct mapping_plan *p)
 {
@@ -197,32 +195,6 @@ int mapping_plan(const struct root *r, const char *node, const struct mapping *o
 
 /* --- through pvesh --- */
 
-static int pvesh(const struct root *r, const struct strlist *words, char **out, struct err *e)
-{
-	AUTO_FREE const char **args = xcalloc(words->n + 1, sizeof(*args));
-	struct process p = { .program = PVESH, .args = args, .timeout_ms = PVESH_MS, .separate = true };
-	AUTO_PROCESS struct process_result res = { 0 };
-	int rc;
-
-	for (size_t i = 0; i < words->n; i++)
-		args[i] = words->s[i];
-	rc = process_run(r, &p, &res, e);
-	if (rc < 0)
-		return rc;
-	if (res.status) {
-		char *text = res.errors;
-		size_t len = strlen(text);
-
-		while (len && text[len - 1] == '\n')
-			text[--len] = '\0';
-		return fail(e, -EIO, "'pvesh %s %s' failed with status %d: %s", args[0], args[1],
-			    res.status, QUOTED(text));
-	}
-	if (out)
-		*out = take_ptr(res.out);
-	return 0;
-}
-
 /* The mapping as PVE has it at this moment, with the digest that a change of it names. */
 static int get(const struct root *r, const char *id, struct mapping *out, char **digest,
 	       struct err *e)
@@ -237,7 +209,7 @@ static int get(const struct root *r, const char *id, struct mapping *out, char *
 	strlist_take(&words, xasprintf(PCI_API "/%s", id));
 	strlist_add(&words, "--output-format");
 	strlist_add(&words, "json");
-	rc = pvesh(r, &words, &text, e);
+	rc = pve_call(r, PVESH, &words, &text, e);
 	if (rc < 0)
 		return rc;
 	o = json_parse(text, strlen(text));
@@ -278,7 +250,7 @@ static int put(const struct root *r, const char *id, const struct mapping_plan *
 		strlist_add(&words, "--map");
 		strlist_add(&words, plan->entries.s[i]);
 	}
-	return pvesh(r, &words, NULL, e);
+	return pve_call(r, PVESH, &words, NULL, e);
 }
 
 static void say(const struct mapping_plan *plan, const char *id, struct strlist *said)

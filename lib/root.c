@@ -428,6 +428,23 @@ int root_replace(const struct root *r, const char *path, const char *text,
 	return 0;
 }
 
+int root_symlink(const struct root *r, const char *target, const char *path, struct err *e)
+{
+	AUTO_FREE char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+
+	if (slash)
+		*slash = '\0';
+
+	AUTO_FD int parent = slash ? root_openat(r, dir, O_PATH | O_DIRECTORY, 0) : dup(r->fd);
+
+	if (parent < 0)
+		return fail_errno(e, slash ? -parent : errno, "make link '/%s'", path);
+	if (symlinkat(target, parent, slash ? slash + 1 : dir) < 0)
+		return fail_errno(e, errno, "make link '/%s'", path);
+	return 0;
+}
+
 int root_unlink(const struct root *r, const char *path, struct err *e)
 {
 	AUTO_FREE char *dir = xstrdup(path);

@@ -78,6 +78,9 @@ int root_mkdir(const struct root *r, const char *path, struct err *e);
 int root_replace(const struct root *r, const char *path, const char *text,
 		 mode_t mode, struct err *e);
 
+/* Make a symbolic link at path, whose directory must be there. -EEXIST where anything stands in its place. */
+int root_symlink(const struct root *r, const char *target, const char *path, struct err *e);
+
 /* Remove a file. Its absence is success. */
 int root_unlink(const struct root *r, const char *path, struct err *e);
 

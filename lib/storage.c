@@ -220,6 +220,15 @@ bool storage_on_node(const struct storage *s, const char *node)
 	return !s->disabled && (!s->nodes.n || !node || strlist_has(&s->nodes, node));
 }
 
+char *storage_local_node(const struct root *r)
+{
+	AUTO_FREE char *target = NULL;
+
+	if (root_readlink(r, "etc/pve/local", &target, NULL) < 0)
+		return NULL;
+	return xstrdup(path_base(target));
+}
+
 char *storage_snippets_dir(const struct storage *s)
 {
 	const char *sub = s->snippets ? s->snippets : "snippets";
@@ -269,10 +278,8 @@ bool snippet_is_ours(const struct root *r, const char *path)
 	       ours.st_dev == that.st_dev && ours.st_ino == that.st_ino;
 }
 
-/* The name of our link in a storage, which the caller frees, or NULL. */
-static char *find_link(const struct root *r, const struct storage *s)
+char *snippet_link_in(const struct root *r, const char *dir)
 {
-	AUTO_FREE char *dir = storage_snippets_dir(s);
 	AUTO_FREE char *usual = xasprintf("%s/" SNIPPET_NAME, dir);
 	AUTO_STRLIST struct strlist names = { 0 };
 
@@ -290,20 +297,10 @@ static char *find_link(const struct root *r, const struct storage *s)
 	return NULL;
 }
 
-/* This node's name, which the caller frees; NULL where the cluster file system does not tell. */
-static char *local_node(const struct root *r)
-{
-	AUTO_FREE char *target = NULL;
-
-	if (root_readlink(r, "etc/pve/local", &target, NULL) < 0)
-		return NULL;
-	return xstrdup(path_base(target));
-}
-
 int snippet_volume(const struct root *r, char **volid, struct err *e)
 {
 	AUTO_STORAGES struct storage_list l = { 0 };
-	AUTO_FREE char *node = local_node(r);
+	AUTO_FREE char *node = storage_local_node(r);
 	int rc = storage_list_read(r, &l, e);
 
 	if (rc < 0)
@@ -311,12 +308,14 @@ int snippet_volume(const struct root *r, char **volid, struct err *e)
 	/* `local` in a first round, the others in a second. */
 	for (size_t i = 0; i < 2 * l.n; i++) {
 		const struct storage *s = &l.s[i % l.n];
+		AUTO_FREE char *dir = NULL;
 		AUTO_FREE char *name = NULL;
 
 		if ((i < l.n) != !strcmp(s->id, LOCAL) || !storage_is_local(s) ||
 		    !storage_has_snippets(s) || !storage_on_node(s, node))
 			continue;
-		name = find_link(r, s);
+		dir = storage_snippets_dir(s);
+		name = snippet_link_in(r, dir);
 		if (name) {
 			*volid = xasprintf("%s:snippets/%s", s->id, name);
 			return 0;

@@ -57,6 +57,9 @@ bool storage_is_local(const struct storage *s);
 /* Whether the node has it, and it is switched on. node NULL: the name is not known, and no list of nodes keeps it out. */
 bool storage_on_node(const struct storage *s, const char *node);
 
+/* This node's name, which the caller frees; NULL where the cluster file system does not tell. */
+char *storage_local_node(const struct root *r);
+
 /* Where snippets lie, "/var/lib/vz/snippets"; the caller frees it. NULL without a path. */
 char *storage_snippets_dir(const struct storage *s);
 
@@ -72,6 +75,12 @@ int storage_snippet_path(const struct storage_list *l, const char *volid, char *
 
 /* Whether the path, from the root, is /usr/bin/pve-vgpu itself, or a link that leads there. */
 bool snippet_is_ours(const struct root *r, const char *path);
+
+/*
+ * The name in a directory of snippets of what leads to us, which the caller
+ * frees: the usual one before others. NULL: none.
+ */
+char *snippet_link_in(const struct root *r, const char *dir);
 
 /*
  * The volume that is our hookscript on this node: a snippet in a local storage

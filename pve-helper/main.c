@@ -37,6 +37,8 @@ static const struct command {
 	{ "gc", "[--dry-run]", "remove what VMs that no longer run have left", cmd_gc },
 	{ "hook", "<vmid> <phase> [--dry-run]", "one phase of PVE's hookscript: pre-start, post-start, "
 	  "pre-stop, post-stop", cmd_hook },
+	{ "snippet", "install|status|remove [--storage S] [--enable] [--dry-run] [--json]",
+	  "the hookscript as a snippet in a storage of this node's own", cmd_snippet },
 	{ "version", "", "print the version", cmd_version },
 };
 

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# The hookscript as a snippet: where it is linked to, and where it is not.
+
+load helper
+
+setup() {
+	ROOT=$BATS_TEST_TMPDIR/root
+	mkdir -p "$ROOT"/{etc/pve/nodes/pve1/qemu-server,usr/bin,usr/sbin,var/lib/vz}
+	ln -s nodes/pve1 "$ROOT/etc/pve/local"
+	ln -s nodes/pve1/qemu-server "$ROOT/etc/pve/qemu-server"
+	cp "$PVE_VGPU" "$ROOT/usr/bin/pve-vgpu"
+	LINK=$ROOT/var/lib/vz/snippets/pve-vgpu
+	pvesm_says active
+}
+
+# pvesm_says STATE: a pvesm that writes down its calls, sets contents, and finds every storage in this state
+pvesm_says() {
+	cat > "$ROOT/usr/sbin/pvesm" <<- END
+		#!/bin/bash
+		echo "\$*" >> "$ROOT/pvesm.calls"
+		case \$1 in
+		status)
+			printf '%-10s %10s %10s %15s\n' Name Type Status 'Total (KiB)'
+			printf '%-10s %10s %10s %15d\n' "\$3" dir $1 1
+			;;
+		set) sed -i "/^[a-z]*: \$2\$/,/^\$/s/content .*/content \$4/" "$ROOT/etc/pve/storage.cfg" ;;
+		esac
+	END
+	chmod +x "$ROOT/usr/sbin/pvesm"
+}
+
+storages() {
+	printf '%s\n' "$@" > "$ROOT/etc/pve/storage.cfg"
+}
+
+@test "install links the program into local, and a second time finds it there" {
+	run pve_vgpu snippet install
+	assert_success
+	assert_output "link /var/lib/vz/snippets/pve-vgpu to /usr/bin/pve-vgpu"
+	assert_output "qm set <vmid> --hookscript local:snippets/pve-vgpu"
+	assert_equal "$(readlink "$LINK")" /usr/bin/pve-vgpu
+	assert_equal "$(cat "$ROOT/pvesm.calls")" "status --storage local --content snippets"
+	run pve_vgpu snippet install
+	assert_success
+	assert_output "local:snippets/pve-vgpu: is there"
+	refute_output link
+	assert_equal "$(wc -l < "$ROOT/pvesm.calls")" 1
+}
+
+@test "install --dry-run changes nothing" {
+	run pve_vgpu snippet install --dry-run
+	assert_success
+	assert_output "would link /var/lib/vz/snippets/pve-vgpu"
+	[ ! -e "$ROOT/var/lib/vz/snippets" ]
+}
+
+@test "a storage that holds no snippets is enabled on request alone, and keeps what it holds" {
+	storages 'dir: local' $'\tpath /var/lib/vz' $'\tcontent iso,backup' ''
+	run pve_vgpu snippet install
+	assert_failure
+	assert_output "snippet install: storage 'local' holds no snippets"
+	assert_output "pvesm set local --content iso,backup,snippets"
+	[ ! -e "$ROOT/pvesm.calls" ]
+	run pve_vgpu snippet install --enable --dry-run
+	assert_success
+	assert_output "would let storage 'local' hold snippets"
+	refute_output "holds no"
+	grep -q 'content iso,backup$' "$ROOT/etc/pve/storage.cfg"
+	run pve_vgpu snippet install --enable
+	assert_success
+	grep -q 'content iso,backup,snippets$' "$ROOT/etc/pve/storage.cfg"
+	[ -L "$LINK" ]
+	run pve_vgpu snippet install --enable
+	assert_success
+	assert_output "is there"
+}
+
+@test "without --storage one that holds snippets goes before local, which does not" {
+	mkdir "$ROOT/own"
+	storages 'dir: local' $'\tcontent iso' '' 'nfs: nas' $'\tpath /mnt/nas' $'\tcontent snippets' '' \
+		'dir: own' $'\tpath /own' $'\tcontent snippets' $'\tcontent-dirs snippets=hooks' ''
+	run pve_vgpu snippet install
+	assert_success
+	assert_equal "$(readlink "$ROOT/own/hooks/pve-vgpu")" /usr/bin/pve-vgpu
+	run pve_vgpu snippet install
+	assert_output "own:snippets/pve-vgpu: is there"
+}
+
+@test "never into a shared storage, one of other nodes, or one that is none" {
+	storages 'nfs: nas' $'\tpath /mnt/nas' $'\tcontent snippets' '' \
+		'dir: all' $'\tpath /mnt/all' $'\tcontent snippets' $'\tshared 1' '' \
+		'dir: far' $'\tpath /far' $'\tcontent snippets' $'\tnodes pve2,pve3' '' \
+		'dir: off' $'\tpath /off' $'\tcontent snippets' $'\tdisable 1' '' \
+		'zfspool: zfs' $'\tpool rpool/data' ''
+	for s in nas all; do
+		run pve_vgpu snippet install --storage $s
+		assert_failure
+		assert_output "storage '$s' is shared: the link would be there for every node"
+	done
+	run pve_vgpu snippet install --storage far
+	assert_failure
+	assert_output "storage 'far' is not on this node"
+	run pve_vgpu snippet install --storage off
+	assert_output "storage 'off' is disabled"
+	run pve_vgpu snippet install --storage zfs
+	assert_output "storage 'zfs' has no directory for snippets"
+	run pve_vgpu snippet install --storage nope
+	assert_output "storage 'nope' is not in /etc/pve/storage.cfg"
+	[ ! -e "$ROOT/pvesm.calls" ] && [ ! -e "$ROOT/far" ] && [ ! -e "$ROOT/mnt" ]
+}
+
+@test "a file that is there under that name stays, and so does a link to elsewhere" {
+	mkdir -p "$ROOT/var/lib/vz/snippets"
+	echo mine > "$LINK"
+	run pve_vgpu snippet install
+	assert_failure
+	assert_output "'/var/lib/vz/snippets/pve-vgpu' is something else, and is left alone"
+	assert_equal "$(cat "$LINK")" mine
+	ln -sf /nowhere "$LINK"
+	run pve_vgpu snippet install
+	assert_failure
+	assert_equal "$(readlink "$LINK")" /nowhere
+	run pve_vgpu snippet remove
+	assert_success
+	[ -L "$LINK" ]
+}
+
+@test "a storage that PVE finds inactive gets nothing" {
+	pvesm_says inactive
+	run pve_vgpu snippet install
+	assert_failure
+	assert_output "storage 'local' is inactive"
+	[ ! -e "$ROOT/var/lib/vz/snippets" ]
+}
+
+@test "pvesm that fails, or is not there, is told with its own words" {
+	printf '#!/bin/sh\necho first >&2\necho "no quorum!" >&2\nexit 5\n' > "$ROOT/usr/sbin/pvesm"
+	run pve_vgpu snippet install
+	assert_failure
+	assert_output "'pvesm status --storage' failed with status 5: 'no quorum!'"
+	rm "$ROOT/usr/sbin/pvesm"
+	run pve_vgpu snippet install
+	assert_failure
+	assert_output "run '/usr/sbin/pvesm': No such file or directory"
+}
+
+@test "without the program there is nothing to link to" {
+	rm "$ROOT/usr/bin/pve-vgpu"
+	run pve_vgpu snippet install
+	assert_failure
+	assert_output "there is no /usr/bin/pve-vgpu to link to"
+}
+
+@test "status shows where it is, who has it, and whose is not there" {
+	storages 'dir: local' $'\tcontent iso,snippets' '' 'nfs: nas' $'\tpath /mnt/nas' $'\tcontent snippets' '' \
+		'dir: own' $'\tpath /own' $'\tcontent iso' ''
+	run pve_vgpu snippet status
+	assert_failure
+	assert_output "the hookscript is in no local storage of this node"
+	assert_output "pve-vgpu snippet install"
+	pve_vgpu snippet install
+	vm 101 'hookscript: local:snippets/pve-vgpu'
+	vm 100 'hookscript: local:snippets/pve-vgpu'
+	vm 102 'hookscript: own:snippets/pve-vgpu'
+	vm 103 'hookscript: local:snippets/other.sh'
+	run --separate-stderr pve_vgpu snippet status
+	assert_success
+	assert_equal "$output" "$(printf '%s\n' $'local\tdir\tlocal:snippets/pve-vgpu\t100,101' \
+		$'nas\tnfs\tshared: not for the hookscript' $'own\tdir\tholds no snippets')"
+	assert_equal "$stderr" "pve-vgpu: vm 102: its hookscript 'own:snippets/pve-vgpu' is not there on this node"
+	run --separate-stderr pve_vgpu snippet status --json
+	assert_success
+	assert_equal "$(jq -c '.[0]' <<< "$output")" \
+		'{"storage":"local","kind":"dir","local":true,"snippets":true,"volume":"local:snippets/pve-vgpu","path":"/var/lib/vz/snippets/pve-vgpu","link":"ours","vms":[100,101]}'
+}
+
+@test "remove is refused while a VM of this node has it, then takes the link" {
+	pve_vgpu snippet install
+	vm 100 'hookscript: local:snippets/pve-vgpu'
+	vm 101 'hookscript: local:snippets/pve-vgpu'
+	run pve_vgpu snippet remove
+	assert_failure
+	assert_output "local:snippets/pve-vgpu is the hookscript of vms 100, 101"
+	assert_output "qm set <vmid> --delete hookscript"
+	[ -L "$LINK" ]
+	vm 100
+	vm 101
+	run pve_vgpu snippet remove --dry-run
+	assert_success
+	assert_output "would remove /var/lib/vz/snippets/pve-vgpu"
+	[ -L "$LINK" ]
+	run pve_vgpu snippet remove
+	assert_success
+	[ ! -L "$LINK" ] && [ -e "$ROOT/usr/bin/pve-vgpu" ]
+	run pve_vgpu snippet remove
+	assert_success
+	assert_output "in no local storage"
+}
+
+@test "wrong usage" {
+	for words in '' 'nonsense' 'install status' 'status --enable' 'status --storage local' 'status --dry-run' \
+		'remove --enable' 'install --json'; do
+		# shellcheck disable=SC2086 # words
+		run pve_vgpu snippet $words
+		assert_failure 2
+	done
+}
