@@ -4,6 +4,7 @@
 PREFIX     ?= /usr
 BINDIR     ?= $(PREFIX)/bin
 MANDIR     ?= $(PREFIX)/share/man
+DATADIR    ?= $(PREFIX)/share/pve-vgpu
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 DESTDIR    ?=
 PKG_CONFIG ?= pkg-config
@@ -86,10 +87,11 @@ bench: all
 	$(Q)tests/bench/run $(BENCH_ARGS)
 
 install: $(HELPER)
-	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHCOMPDIR)
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(DATADIR)
 	$(INSTALL) -m 0755 $(HELPER) $(DESTDIR)$(BINDIR)/pve-vgpu
 	$(INSTALL) -m 0644 man/pve-vgpu.8 $(DESTDIR)$(MANDIR)/man8/pve-vgpu.8
 	$(INSTALL) -m 0644 completions/pve-vgpu.bash $(DESTDIR)$(BASHCOMPDIR)/pve-vgpu
+	$(INSTALL) -m 0644 snippets/vgpu-guest.yaml.in $(DESTDIR)$(DATADIR)/vgpu-guest.yaml.in
 
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(SIM)

@@ -4,7 +4,7 @@
 
 _pve_vgpu() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd='' i
-	local commands='types list plan create remove gc hook snippet version'
+	local commands='types list plan create remove gc hook snippet guest version'
 	local phases='pre-start post-start pre-stop post-stop'
 	local words=''
 
@@ -18,6 +18,7 @@ _pve_vgpu() {
 	case $prev in
 	--root) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	--gpu) words=$(pve-vgpu types 2>/dev/null | cut -f1 | sort -u) ;;
+	--token-file|--output) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--storage) words=$(pvesm status 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
 	--uuid|--params) return ;;
 	*)
@@ -36,6 +37,7 @@ _pve_vgpu() {
 			fi
 			;;
 		snippet) words='install status remove --storage --enable --dry-run --json' ;;
+		guest) words="--token-file --storage --output --dry-run $(_pve_vgpu_vmids)" ;;
 		[0-9]*) words=$phases ;;
 		esac
 		;;

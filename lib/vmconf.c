@@ -338,12 +338,46 @@ static char **text_slot(struct vmconf *c, const char *key)
 		{ "hookscript", &c->hookscript },
 		{ "meta", &c->meta },
 		{ "affinity", &c->affinity },
+		{ "cicustom", &c->cicustom },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(slots); i++)
 		if (!strcmp(key, slots[i].key))
 			return slots[i].slot;
 	return NULL;
+}
+
+/* ide2, sata0, scsi1: the buses that can have the drive for cloud-init. */
+static bool is_drive_key(const char *key)
+{
+	size_t len = strcspn(key, DIGITS);
+
+	return key[len] && !key[len + strspn(key + len, DIGITS)] &&
+		((len == 3 && !strncmp(key, "ide", 3)) || (len == 4 && !strncmp(key, "sata", 4)) ||
+		 (len == 4 && !strncmp(key, "scsi", 4)));
+}
+
+/*
+ * "local:100/vm-100-cloudinit.qcow2,media=cdrom", "none:cloudinit"
+ * Source: qemu-server src/PVE/QemuServer/Drive.pm, drive_is_cloudinit()
+ */
+static bool is_cloudinit_drive(const char *value)
+{
+	static const char word[] = "cloudinit";
+	AUTO_FREE char *file = vmconf_property(value, "file", "file");
+	const char *s = file ? file + strcspn(file, ":/") : "";
+
+	for (; *s; s += strcspn(s, ":/")) {
+		s++;
+		if (!strncmp(s, "vm-", 3) && s[3 + strspn(s + 3, DIGITS)] == '-')
+			s += 4 + strspn(s + 3, DIGITS);
+		if (strncmp(s, word, sizeof(word) - 1))
+			continue;
+		s += sizeof(word) - 1;
+		if (!*s || (*s == '.' && !s[strcspn(s, ":/")]))
+			return true;
+	}
+	return false;
 }
 
 static void set_key(struct vmconf *c, const char *key, const char *value)
@@ -362,6 +396,8 @@ static void set_key(struct vmconf *c, const char *key, const char *value)
 		parse_bool(value, &c->numa);
 	else if (!strncmp(key, "numa", strlen("numa")))
 		set_numa_node(c, key + strlen("numa"), value);
+	else if (is_drive_key(key))
+		c->cloudinit |= is_cloudinit_drive(value);
 	else if (!strcmp(key, "template"))
 		parse_bool(value, &c->template);
 	else if (!strncmp(key, "hostpci", strlen("hostpci")))
@@ -447,6 +483,7 @@ void vmconf_free(struct vmconf *c)
 	char *const texts[] = {
 		c->name, c->machine, c->bios, c->smbios1, c->vga,
 		c->args, c->hookscript, c->meta, c->affinity,
+		c->cicustom,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

@@ -50,6 +50,8 @@ struct vmconf {
 	char *hookscript;
 	char *meta;
 	char *affinity;
+	char *cicustom;
+	bool cloudinit;		/* there is a drive for cloud-init's data */
 	bool numa;
 	char *numa_node[VMCONF_NUMA_MAX];	/* numa<N>, "cpus=0-3,hostnodes=0,policy=bind", or NULL */
 	bool template;

@@ -39,6 +39,8 @@ static const struct command {
 	  "pre-stop, post-stop", cmd_hook },
 	{ "snippet", "install|status|remove [--storage S] [--enable] [--dry-run] [--json]",
 	  "the hookscript as a snippet in a storage of this node's own", cmd_snippet },
+	{ "guest", "<vmid> [--token-file F] [--storage S|--output F] [--dry-run]",
+	  "cloud-init vendor data for the guest: licence feature and client configuration token", cmd_guest },
 	{ "version", "", "print the version", cmd_version },
 };
 

@@ -399,6 +399,29 @@ static void test_file(const char *dir)
 	root_close(&r);
 }
 
+static bool has_cloudinit(const char *line)
+{
+	AUTO_VMCONF struct vmconf c = { 0 };
+
+	CHECK_NUM(vmconf_parse(line, strlen(line), "f", &c, NULL), 0);
+	return c.cloudinit;
+}
+
+static void test_cloudinit(void)
+{
+	TEST("the drive for cloud-init's data, by its volume alone") {
+		CHECK(has_cloudinit("ide2: local:100/vm-100-cloudinit.qcow2,media=cdrom"));
+		CHECK(has_cloudinit("scsi1: local-lvm:vm-100-cloudinit,media=cdrom"));
+		CHECK(has_cloudinit("sata0: file=local:cloudinit"));
+		CHECK(!has_cloudinit("ide2: local:iso/vm-100-cloudinit-x.iso,media=cdrom"));
+		CHECK(!has_cloudinit("ide2: local:iso/my-cloudinit.iso"));
+		CHECK(!has_cloudinit("ide2: none,media=cdrom"));
+		CHECK(!has_cloudinit("virtio0: local-lvm:vm-100-cloudinit"));
+		CHECK(!has_cloudinit("scsihw: local-lvm:vm-100-cloudinit"));
+		CHECK(!has_cloudinit("name: x:cloudinit"));
+	}
+}
+
 int main(void)
 {
 	char dir[] = "/tmp/test_vmconf.XXXXXX";
@@ -406,6 +429,7 @@ int main(void)
 	test_lines();
 	test_hostpci();
 	test_property();
+	test_cloudinit();
 	TEST("a directory for files") {
 		CHECK(mkdtemp(dir));
 	}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "guest_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "guest_data.h"
+#include "quote.h"
+#include "storage.h"
+#include "xalloc.h"
+
+#define TOKEN_MAX	(64 * 1024)
+
+int guest_file_read(const char *file, char **text, size_t *len, struct err *e)
+{
+	AUTO_FILE FILE *f = fopen(file, "re");
+	AUTO_FREE char *buf = xcalloc(TOKEN_MAX + 1, 1);
+	size_t n;
+
+	if (!f)
+		return fail_errno(e, errno, "read %s", QUOTED(file));
+	n = fread(buf, 1, TOKEN_MAX + 1, f);
+	if (ferror(f))
+		return fail_errno(e, errno, "read %s", QUOTED(file));
+	if (n > TOKEN_MAX)
+		return fail(e, -EFBIG, "read %s: longer than %d bytes", QUOTED(file), TOKEN_MAX);
+	*len = n;
+	*text = take_ptr(buf);
+	return 0;
+}
+
+int guest_file_path(const struct root *r, const char *storage, const char *volid, char **path,
+		    struct err *e)
+{
+	AUTO_STORAGES struct storage_list l = { 0 };
+	AUTO_FREE char *node = storage_local_node(r);
+	AUTO_FREE char *absolute = NULL;
+	const struct storage *s;
+	int rc = storage_list_read(r, &l, e);
+
+	if (rc == 0)
+		rc = storage_snippet_path(&l, volid, &absolute, e);
+	if (rc < 0)
+		return rc;
+	s = storage_find(&l, storage);
+	if (!storage_on_node(s, node))
+		return fail(e, -ENOENT, "storage %s is %s", QUOTED(storage),
+			    s->disabled ? "disabled" : "not on this node");
+	if (!storage_has_snippets(s)) {
+		AUTO_FREE char *content = strlist_join(&s->content, ",");
+
+		fail(e, -ENOENT, "storage %s holds no snippets", QUOTED(storage));
+		err_hint(e, "pvesm set %s --content %s,snippets", storage, content);
+		return -ENOENT;
+	}
+	/* PVE makes the directory below it; what is not mounted is not made here. */
+	if (!root_exists(r, s->path + (*s->path == '/'))) {
+		fail(e, -ENOENT, "the directory %s of storage %s is not there", QUOTED(s->path), QUOTED(storage));
+		err_hint(e, "pvesm status --storage %s", storage);
+		return -ENOENT;
+	}
+	*path = xstrdup(absolute + (*absolute == '/'));
+	return 0;
+}
+
+static int check_old(const char *file, const char *old, const char *token, struct err *e)
+{
+	if (!guest_is_ours(old)) {
+		fail(e, -EEXIST, "%s is there, and not written by pve-vgpu", QUOTED(file));
+		err_hint(e, "move it away, or name another file with --output");
+		return -EEXIST;
+	}
+	if (guest_has_token(old) && !token) {
+		fail(e, -EEXIST, "%s has a client configuration token, which would be lost", QUOTED(file));
+		err_hint(e, "give the token again with --token-file, or remove the file first");
+		return -EEXIST;
+	}
+	return 0;
+}
+
+static int write_at(const struct root *r, const char *path, const char *shown, const char *text,
+		    const char *token, bool dry_run, struct err *e)
+{
+	AUTO_FREE char *dir = xstrdup(path);
+	AUTO_FREE char *old = NULL;
+	AUTO_ERR struct err why = { 0 };
+	size_t len;
+	int rc = root_read(r, path, &old, &len, &why);
+
+	if (rc < 0 && rc != -ENOENT)
+		return err_move(e, &why, rc);
+	if (rc == 0 && !strcmp(old, text))
+		return 0;
+	if (rc == 0)
+		rc = check_old(shown, old, token, e);
+	else
+		rc = 0;
+	if (rc < 0 || dry_run)
+		return rc < 0 ? rc : 1;
+	*strrchr(dir, '/') = '\0';
+	rc = root_mkdir(r, dir, e);
+	if (rc == 0)
+		rc = root_replace(r, path, text, token ? 0600 : 0644, e);
+	return rc < 0 ? rc : 1;
+}
+
+int guest_file_write(const struct root *r, const char *file, const char *text, const char *token,
+		     bool dry_run, struct err *e)
+{
+	struct root dir = ROOT_CLOSED;
+	AUTO_FREE char *at = NULL;
+	AUTO_FREE char *base = NULL;
+	char *slash;
+	int rc;
+
+	if (r)
+		return write_at(r, file, file, text, token, dry_run, e);
+	at = xstrdup(file);
+	slash = strrchr(at, '/');
+	base = xasprintf("./%s", path_base(file));
+	if (slash)
+		slash[1] = '\0';
+	rc = root_open(&dir, slash ? at : ".", e);
+	if (rc < 0)
+		return rc;
+	rc = write_at(&dir, base, file, text, token, dry_run, e);
+	root_close(&dir);
+	return rc < 0 ? fail_in(e, rc, "%s", QUOTED(file)) : rc;
+}
