@@ -24,7 +24,7 @@ struct want {
 	struct bdf parent;
 	const struct bdf *gpus;			/* on these GPUs alone; ngpus 0: on any */
 	size_t ngpus;
-	const struct bdf *among;		/* on one of these parents alone; namong 0: on any */
+	struct bdf *among;			/* on one of these parents alone; namong 0: on any */
 	size_t namong;
 	bool mdev_only;				/* what attaches it knows mdevs alone */
 	enum placement placement;

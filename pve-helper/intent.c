@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "framework.h"
 #include "identity.h"
+#include "mapping_use.h"
 #include "mode.h"
 #include "numa.h"
 #include "quote.h"
@@ -17,8 +18,10 @@
 
 void want_list_free(struct want_list *l)
 {
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++) {
 		free(l->w[i].choices);
+		free(l->w[i].among);
+	}
 	free(take_ptr(l->w));
 	free(take_ptr(l->attach));
 	free(take_ptr(l->left));
@@ -143,6 +146,29 @@ static void add_want(struct want_list *l, const struct want *w, enum attach how)
 	*a = how;
 }
 
+static void add_left(struct want_list *l, unsigned int index, const char *mapping)
+{
+	struct left *slot = GROW(l->left, l->nleft);
+
+	*slot = (struct left){ index, mapping };
+}
+
+/* Where in the node it is to be, by the way it is attached. *own: it is the hook's to make. */
+static int restrict_place(const struct reader *rd, const struct vm_intent *in, enum attach how,
+			  struct want *w, bool *own, struct err *e)
+{
+	struct mapping_user u = {
+		&rd->c->root, rd->vs, rd->conf, rd->inv, in, &rd->out->notes,
+	};
+
+	*own = true;
+	if (how == ATTACH_ADDRESS)
+		return pin(rd, in, w, e);
+	if (how == ATTACH_ARGS)
+		return mode_keep_to_mdev(rd->vs, in, rd->inv, w, e);
+	return how == ATTACH_MAPPING ? mapping_use(&u, w, own, e) : 0;
+}
+
 static int read_intent(const struct reader *rd, const struct vm_intent *in, struct err *e)
 {
 	enum attach how;
@@ -150,28 +176,23 @@ static int read_intent(const struct reader *rd, const struct vm_intent *in, stru
 		.vmid = rd->vs->vmid, .index = in->index, .placement = rd->vs->placement,
 		.params = rd->vs->params,
 	};
+	bool own = true;
 	int rc = mode_attach(&rd->c->root, rd->vs, rd->conf, in, &how, e);
 
 	if (rc < 0)
 		return rc;
-	if (how == ATTACH_MAPPING) {
-		strlist_take(&rd->out->notes, xasprintf(
-			"hostpci%u: left to qemu-server, which picks the device from mapping %s%s",
-			in->index, QUOTED(rd->conf->hostpci[in->index].mapping),
-			rd->vs->params ? " and writes no params" : ""));
-		return 0;
-	}
 	rc = resolve_choices(rd, in, &w, e);
-	if (rc == 0 && how == ATTACH_ADDRESS)
-		rc = pin(rd, in, &w, e);
-	if (rc == 0 && how == ATTACH_ARGS)
-		rc = mode_keep_to_mdev(rd->vs, in, rd->inv, &w, e);
+	if (rc == 0)
+		rc = restrict_place(rd, in, how, &w, &own, e);
 	if (rc == 0)
 		mode_note_lost(rd->vs, rd->conf, in, how, &rd->out->notes);
-	if (rc < 0)
-		free(w.choices);
-	else
+	if (rc == 0 && own) {
 		add_want(rd->out, &w, how);
+		return 0;
+	}
+	if (rc == 0)
+		add_left(rd->out, in->index, rd->conf->hostpci[in->index].mapping);
+	free(w.choices);
 	return rc;
 }
 

@@ -358,3 +358,200 @@ devices() {
 	assert_success
 	assert_equal "$(state 100 '.devices, .vgpus[0].mode' | paste -sd' ')" "null native"
 }
+
+# --- mappings ------------------------------------------------------------------------
+
+# map_entry VF: as PVE's own entry of it is
+map_entry() {
+	local dir=$SYS/bus/pci/devices/$1 id sub=''
+
+	id=$(cut -c3- "$dir/vendor"):$(cut -c3- "$dir/device")
+	[ ! -e "$dir/subsystem_vendor" ] ||
+		sub=,subsystem-id=$(cut -c3- "$dir/subsystem_vendor"):$(cut -c3- "$dir/subsystem_device")
+	printf '\tmap id=%s,iommugroup=%s,node=%s,path=%s%s\n' "$id" \
+		"$(basename "$(readlink "$dir/iommu_group")")" "${2:-here}" "$1" "$sub"
+}
+
+# mapping ID VF…: the file, with that one mapping; this node is "here"
+mapping() {
+	local vf
+
+	mkdir -p "$ROOT/etc/pve/mapping" "$ROOT/etc/pve/nodes/here"
+	ln -sfn nodes/here "$ROOT/etc/pve/local"
+	{
+		echo "$1"
+		for vf in "${@:2}"; do
+			map_entry "$vf"
+		done
+		printf '\tmdev 1\n'
+	} > "$ROOT/etc/pve/mapping/pci.cfg"
+}
+
+# mapped VMID [TYPE] [LINE…]
+mapped() {
+	vm "$1" "hostpci0: mapping=a40,mdev=${2:-nvidia-575}" "${@:3}"
+}
+
+@test "mapping: without params and placement it is qemu-server's, and nothing is on record" {
+	node a40x8-mdev
+	mapping a40 $VF2 $VF3
+	mode 100 native
+	mapped 100
+	run hook 100 pre-start
+	assert_success
+	assert_output "hostpci0: left to qemu-server, which picks the device from mapping 'a40'"
+	refute_output 'no effect'
+	assert_equal "$(mdevs)" ""
+	assert_no_state 100
+	for phase in post-start pre-stop post-stop; do
+		run hook 100 $phase
+		assert_success
+		assert_equal "$output" ""
+	done
+}
+
+@test "mapping: with params, placement or gpu the hook makes it, on a parent of the mapping" {
+	local line
+
+	node a40x8-mdev
+	short_waits
+	mapping a40 $VF2 $VF4 $VF5
+	for line in 'params = frame_rate_limiter=0' 'placement = spread' "gpu = $PF1"; do
+		short_waits
+		mode 100 native "$line"
+		mapped 100
+		run hook 100 pre-start
+		assert_success
+		refute_output 'left to qemu-server'
+		assert_equal "$(parent_of "$(uuid 100)")" $VF2
+		assert_equal "$(state 100 '.vgpus[0].mode, .attached, .devices' | paste -sd' ')" "native true null"
+		run hook 100 post-stop
+		assert_success
+		assert_no_state 100
+	done
+	short_waits
+	mode 100 native "gpu = $PF2"
+	hook 100 pre-start
+	assert_equal "$(parent_of "$(uuid 100)")" $VF4
+}
+
+@test "mapping: where its parents are taken the refusal says so, and no other is touched" {
+	node a40x8-mdev
+	mapping a40 $VF2
+	settings '[defaults]' 'placement = first' '[vm 100]' 'hostpci0 = A40-24A' '[vm 101]' 'hostpci0 = A40-24A'
+	mapped 100
+	mapped 101
+	hook 100 pre-start
+	run hook 101 pre-start
+	assert_failure 1
+	assert_output 'none of its VFs that are in the mapping is free'
+	assert_output "A40-24A on $PF2"
+	assert_output 'none of its VFs is in the mapping'
+	assert_equal "$(mdevs)" "$(uuid 100)"
+}
+
+@test "mapping: one that does not serve this node is refused before qemu-server sees it" {
+	node a40x8-mdev
+	mapping a40 $VF1
+	settings '[vm 100]' 'hostpci0 = A40-24A'
+	vm 100 'hostpci0: mapping=gone,mdev=nvidia-575'
+	run hook 100 pre-start
+	assert_failure 1
+	assert_output "hostpci0: the VM's config names mapping 'gone', which is not in /etc/pve/mapping/pci.cfg"
+	assert_output "hint: qemu-server would refuse the start: mend the mapping (Datacenter, Resource Mappings), or pve-vgpu set 100 A40-24A"
+	mapped 100
+	sed -i 's/node=here/node=there/' "$ROOT/etc/pve/mapping/pci.cfg"
+	run hook 100 pre-start
+	assert_failure 1
+	assert_output "mapping 'a40': no entry for node 'here'"
+	mapping a40 $VF1 $VF2
+	sed -i "/$VF2/s/iommugroup=[0-9]*/iommugroup=999/" "$ROOT/etc/pve/mapping/pci.cfg"
+	run hook 100 pre-start
+	assert_failure 1
+	assert_output 'the entry has iommugroup=999, and the device '
+}
+
+@test "mapping: its GPUs must offer the type, under the name that mdev= says here" {
+	node two-boards
+	local other vf
+
+	other=$(pve_vgpu types --json | jq -r '[.[] | .name] | .[0]')
+	vf=$(pve_vgpu types --json | jq -r --arg n "$other" '[.[] | select(.name == $n)][0].gpu')
+	vf=$(basename "$(readlink "$SYS/bus/pci/devices/$vf/virtfn0")")
+	mapping a40 "$vf"
+	# another driver's id in the config
+	settings '[vm 100]' "hostpci0 = $other"
+	mapped 100 nvidia-9999
+	run hook 100 pre-start
+	assert_failure 1
+	assert_output "the VM's config has mdev='nvidia-9999', and on this node the intent '$other' is mdev="
+	assert_output 'hint: pve-vgpu reconcile writes what this node has'
+}
+
+@test "mapping: of a GPU that has other types is refused" {
+	node two-boards
+	local types first last vf
+
+	types=$(pve_vgpu types --json)
+	first=$(jq -r '.[0].gpu' <<< "$types")
+	last=$(jq -r --arg g "$first" '[.[] | select(.gpu != $g)][0].name' <<< "$types")
+	vf=$(basename "$(readlink "$SYS/bus/pci/devices/$first/virtfn0")")
+	mapping a40 "$vf"
+	settings '[vm 100]' "hostpci0 = $last"
+	mapped 100 "$(jq -r --arg n "$last" '[.[] | select(.name == $n)][0].type' <<< "$types")"
+	run hook 100 pre-start
+	assert_failure 1
+	assert_output "mapping 'a40' has no device on this node that offers $last"
+	assert_output "hint: pve-vgpu set 100 $last gives the VM a mapping that has"
+}
+
+@test "mapping: on vendor VFIO params are the wrapper's to write, and refused without it" {
+	node a40x8-vfio
+	mapping a40 $VF1 $VF2
+	mode 100 native 'params = frame_rate_limiter=0' 'placement = pack'
+	mapped 100
+	run hook 100 pre-start
+	assert_failure 1
+	assert_output "hostpci0: qemu-server makes the vGPU itself, from mapping 'a40' (vendor VFIO), and nobody would write its params"
+	assert_output "hint: apt install pve-vgpu-qemu-wrapper on this node"
+	assert_no_state 100
+	wrapper_here
+	run hook 100 pre-start
+	assert_success
+	assert_output "left to qemu-server, which picks the device from mapping 'a40'; the wrapper writes its params; 'placement' and 'gpu' have no effect there"
+	assert_equal "$(vendor_vgpus)" ""
+	assert_equal "$(devices 100)" "0 false false false null false frame_rate_limiter=0"
+	assert_equal "$(state 100 '.uuid, (.vgpus | length)' | paste -sd' ')" "null 0"
+}
+
+@test "mapping: a record of devices alone goes at post-stop, and with gc" {
+	node a40x8-vfio
+	short_waits
+	mapping a40 $VF1
+	wrapper_here
+	mode 100 native 'params = a=1'
+	mapped 100
+	hook 100 pre-start
+	qemu 100
+	run hook 100 post-start
+	assert_success
+	assert_equal "$(state 100 .phase)" running
+	# one that comes late finds the VM running
+	run hook 100 post-stop
+	assert_success
+	assert_equal "$(devices 100)" "0 false false false null false a=1"
+	qemu_gone 100
+	run hook 100 post-stop
+	assert_success
+	assert_equal "$output" ""
+	assert_no_state 100
+	hook 100 pre-start
+	run pve_vgpu gc
+	assert_success
+	assert_output 'vm 100: params for what qemu-server makes: kept: its start began'
+	age 100 400
+	run pve_vgpu gc
+	assert_success
+	assert_output 'vm 100: params for what qemu-server makes: removed'
+	assert_no_state 100
+}

@@ -124,7 +124,7 @@ static void test_order(void)
 	}
 	TEST("plan: among some parents alone, and a GPU that has none of them is out") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
-		const struct bdf among[] = { addr_of("17:00.6"), addr_of("e8:00.5"), addr_of("e8:00.7") };
+		struct bdf among[] = { addr_of("17:00.6"), addr_of("e8:00.5"), addr_of("e8:00.7") };
 		struct want w = { .vmid = 100, .choices = &a24, .nchoices = 1, .among = among, .namong = 3 };
 		struct vgpu v = { .on_gpu = true, .gpu = addr_of("e8:00.0"), .parent = addr_of("e8:00.5"),
 				  .type = a24->key };
