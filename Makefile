@@ -25,7 +25,8 @@ BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -MMD -MP $(WARNINGS)
 ALL_CFLAGS  = $(BASE_CFLAGS) -Ilib -DPVE_VGPU_VERSION='"$(VERSION)"' \
 	$(shell $(PKG_CONFIG) --cflags $(PKGS)) $(CPPFLAGS) $(CFLAGS)
 SIM_CFLAGS  = $(BASE_CFLAGS) $(shell $(PKG_CONFIG) --cflags $(SIM_PKGS)) $(CPPFLAGS) $(CFLAGS)
-LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS))
+# libmd has no file for pkg-config before Debian 12.
+LIBS        = $(shell $(PKG_CONFIG) --libs $(PKGS)) -lmd
 SIM_LIBS    = $(shell $(PKG_CONFIG) --libs $(SIM_PKGS)) -pthread
 
 Q := $(if $(filter 1,$(V)),,@)

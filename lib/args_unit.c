@@ -225,6 +225,34 @@ int args_units_write(const char *args, unsigned int vmid, const struct qemu_devi
 	return 0;
 }
 
+int args_unit_remove(const char *args, unsigned int vmid, unsigned int index, char **out,
+		     struct err *e)
+{
+	AUTO_FOUND struct found f = { 0 };
+	size_t n = 0, left;
+	int rc = read_args(args, vmid, &f, e);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < f.n; i++)
+		if (f.units[i].index != index)
+			n++;
+	left = f.n - n;
+	/* The -uuid stays as long as there is a unit that it is for. */
+	for (size_t i = 0, k = 0; i < f.n; i++) {
+		struct unit u = f.units[i];
+
+		if (u.index != index)
+			continue;
+		if (n && u.to - u.from > 2 && is_word(&f.words, u.to - 2, "-uuid"))
+			u.to -= 2;
+		f.units[k++] = u;
+	}
+	f.n = left;
+	*out = args ? without(args, &f) : NULL;
+	return 0;
+}
+
 bool args_unit_there(const char *args, unsigned int vmid, unsigned int index)
 {
 	AUTO_FOUND struct found f = { 0 };

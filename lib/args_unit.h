@@ -31,6 +31,13 @@
 int args_units_write(const char *args, unsigned int vmid, const struct qemu_device *devices,
 		     size_t n, const char *uuid, char **out, struct err *e);
 
+/*
+ * Take out the unit of one index. A -uuid behind it goes to the unit that is left
+ * before it, if one is. Returns as args_units_write().
+ */
+int args_unit_remove(const char *args, unsigned int vmid, unsigned int index, char **out,
+		     struct err *e);
+
 /* Whether args have a unit for this index. False for args that cannot be read. */
 bool args_unit_there(const char *args, unsigned int vmid, unsigned int index);
 

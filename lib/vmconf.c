@@ -150,6 +150,13 @@ char *vmconf_property(const char *text, const char *key, const char *default_key
 	return value ? xstrdup(value) : NULL;
 }
 
+bool vmconf_is_q35(const struct vmconf *c)
+{
+	AUTO_FREE char *type = c->machine ? vmconf_property(c->machine, "type", "type") : NULL;
+
+	return type && strstr(type, "q35");
+}
+
 /* --- numa<N> --- */
 
 char *vmconf_hostnodes(const struct vmconf *c)
@@ -338,6 +345,8 @@ static char **text_slot(struct vmconf *c, const char *key)
 		{ "hookscript", &c->hookscript },
 		{ "meta", &c->meta },
 		{ "affinity", &c->affinity },
+		{ "ostype", &c->ostype },
+		{ "lock", &c->lock },
 		{ "cicustom", &c->cicustom },
 	};
 
@@ -482,7 +491,7 @@ void vmconf_free(struct vmconf *c)
 {
 	char *const texts[] = {
 		c->name, c->machine, c->bios, c->smbios1, c->vga,
-		c->args, c->hookscript, c->meta, c->affinity,
+		c->args, c->hookscript, c->meta, c->affinity, c->ostype, c->lock,
 		c->cicustom,
 	};
 

@@ -50,6 +50,8 @@ struct vmconf {
 	char *hookscript;
 	char *meta;
 	char *affinity;
+	char *ostype;
+	char *lock;		/* what PVE is doing with the VM ("backup", "migrate") */
 	char *cicustom;
 	bool cloudinit;		/* there is a drive for cloud-init's data */
 	bool numa;
@@ -86,6 +88,9 @@ char *vmconf_property(const char *text, const char *key, const char *default_key
  * Source: qemu-server src/PVE/QemuServer/Memory.pm, $numa_fmt and config()
  */
 char *vmconf_hostnodes(const struct vmconf *c);
+
+/* Whether the machine is a q35, which has the PCIe ports. */
+bool vmconf_is_q35(const struct vmconf *c);
 
 void hostpci_free(struct hostpci *h);
 void vmconf_free(struct vmconf *c);

@@ -14,6 +14,8 @@ int cmd_list(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_plan(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_create(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_remove(struct ctx *c, int argc, char *argv[], struct err *e);
+int cmd_set(struct ctx *c, int argc, char *argv[], struct err *e);
+int cmd_unset(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_gc(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_hook(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_snippet(struct ctx *c, int argc, char *argv[], struct err *e);

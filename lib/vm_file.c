@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "vm_file.h"
+
+#include <errno.h>
+#include <sha1.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "cluster.h"
+#include "settings_value.h"
+#include "xalloc.h"
+
+static char *sha1_text(const char *text, size_t len)
+{
+	char digest[SHA1_DIGEST_STRING_LENGTH];
+
+	SHA1Data((const uint8_t *)text, len, digest);
+	return xstrdup(digest);
+}
+
+static int read_text(const struct root *r, struct vm_file *f, struct err *e)
+{
+	AUTO_FREE char *path = xasprintf("etc/pve/nodes/%s/qemu-server/%u.conf", f->node, f->vmid);
+	AUTO_FREE char *file = xasprintf("/%s", path);
+	AUTO_FREE char *text = NULL;
+	size_t len;
+	int rc = root_read(r, path, &text, &len, e);
+
+	if (rc == 0)
+		rc = vmconf_parse(text, len, file, &f->conf, e);
+	if (rc < 0)
+		return rc;
+	f->digest = sha1_text(text, len);
+	pending_parse(text, len, &f->pending);
+	return 0;
+}
+
+int vm_file_read(const struct root *r, unsigned int vmid, struct vm_file *out, struct err *e)
+{
+	AUTO_FREE char *local = NULL;
+	int rc = cluster_local_node(r, &local, e);
+
+	*out = (struct vm_file){ .vmid = vmid };
+	if (rc == 0)
+		rc = cluster_vm_node(r, vmid, &out->node, e);
+	if (rc == 0) {
+		out->local = !strcmp(local, out->node);
+		rc = read_text(r, out, e);
+	}
+	if (rc < 0)
+		vm_file_free(out);
+	return rc;
+}
+
+void vm_file_free(struct vm_file *f)
+{
+	free(f->node);
+	free(f->digest);
+	vmconf_free(&f->conf);
+	pending_free(&f->pending);
+	*f = (struct vm_file){ 0 };
+}
+
+const char *vm_file_now(const struct vm_file *f, const char *key)
+{
+	unsigned int index;
+
+	if (!strcmp(key, "hookscript"))
+		return f->conf.hookscript;
+	if (!strcmp(key, "args"))
+		return f->conf.args && *f->conf.args ? f->conf.args : NULL;
+	return value_hostpci_key(key, &index) == 0 ? f->conf.hostpci[index].raw : NULL;
+}
+
+const char *vm_file_next(const struct vm_file *f, const char *key)
+{
+	const struct pending_change *p = pending_of(&f->pending, key);
+
+	return p ? p->value : vm_file_now(f, key);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * `pve-vgpu set`: the intent into the settings, then the VM's config through
+ * PVE's tools, in this order. What is cut off between leaves an intent that the
+ * config does not know of yet, and the same command again goes on from there.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "commands.h"
+#include "config_apply.h"
+#include "quote.h"
+#include "set_job.h"
+#include "vmproc.h"
+#include "xalloc.h"
+
+static int prepare(struct set_job *j, struct err *e)
+{
+	int rc = set_read(j, e);
+
+	if (rc == 0)
+		rc = set_intent(j, e);
+	if (rc == 0)
+		rc = set_node(j, e);
+	return rc < 0 ? rc : set_config(j, e);
+}
+
+/* --- what is said --- */
+
+static void say_mode(const struct set_job *j)
+{
+	printf("vm %u: mode %s: %s%s%s\n", j->vm.vmid, vm_mode_name(j->mode.mode), j->mode.why,
+	       j->mode.price ? "; price: " : "", j->mode.price ? j->mode.price : "");
+}
+
+static void say_intents(const struct set_job *j)
+{
+	for (size_t i = 0; i < j->vs->n_intents; i++) {
+		AUTO_FREE char *choices = strlist_join(&j->vs->intents[i].choices, ", ");
+
+		printf("vm %u: hostpci%u: %s (%s)\n", j->vm.vmid, j->vs->intents[i].index, choices,
+		       j->types[i]->key);
+	}
+}
+
+static void say_notes(const struct set_job *j)
+{
+	fflush(stdout);
+	for (size_t i = 0; i < j->notes.n; i++)
+		fprintf(stderr, "pve-vgpu: vm %u: %s\n", j->vm.vmid, j->notes.s[i]);
+}
+
+/* What of the changes waits for the VM's next start; hookscript does not. */
+static void say_pending(const struct set_job *j)
+{
+	bool waits = false;
+
+	for (size_t i = 0; i < j->changes.n; i++)
+		waits |= strcmp(j->changes.c[i].key, "hookscript") != 0;
+	if (waits && j->vm.local && vm_qemu_pid(&j->c->root, j->vm.vmid))
+		printf("vm %u: it runs: the change waits in [PENDING] until its next start\n", j->vm.vmid);
+}
+
+static bool settings_differ(const struct set_job *j)
+{
+	AUTO_FREE char *text = NULL;
+	struct intent_edit edit = { j->vm.vmid, j->afresh, j->asked->s, j->asked->n };
+
+	if (intent_edit_text(&edit, j->text, j->len, &text, NULL) < 0)
+		return true;
+	return strlen(text) != j->len || memcmp(text, j->text, j->len) != 0;
+}
+
+static int say_plan(struct set_job *j, struct err *e)
+{
+	AUTO_STRLIST struct strlist said = { 0 };
+	int rc = set_mappings(j, &said, e);
+
+	if (rc < 0)
+		return rc;
+	say_intents(j);
+	say_mode(j);
+	if (settings_differ(j))
+		for (size_t i = 0; i < j->asked->n; i++)
+			if (j->asked->s[i].value)
+				printf("would write into [vm %u] of /etc/pve/pve-vgpu.conf: %s = %s\n",
+				       j->vm.vmid, j->asked->s[i].key, j->asked->s[i].value);
+	for (size_t i = 0; i < said.n; i++)
+		printf("would %s\n", said.s[i]);
+	if (j->changes.n) {
+		AUTO_FREE char *command = config_command(&j->vm, &j->changes);
+
+		printf("would run: %s\n", command);
+	} else if (!settings_differ(j) && !said.n) {
+		printf("vm %u: nothing to change\n", j->vm.vmid);
+	}
+	say_notes(j);
+	return 0;
+}
+
+/* --- what is done --- */
+
+/* What took the intent back, or did not, belongs to the failure. */
+static int take_back(const struct set_job *j, const struct intent_undo *undo, int rc, struct err *e)
+{
+	AUTO_ERR struct err why = { 0 };
+
+	if (!undo->n)
+		return rc;
+	if (intent_take_back(&j->c->root, undo, &why) < 0) {
+		AUTO_FREE char *first = take_ptr(e->msg);
+
+		fail(e, rc, "%s; and [vm %u] in /etc/pve/pve-vgpu.conf, which has the new intent, could not be put back: %s",
+		     first, j->vm.vmid, why.msg);
+		err_hint(e, "the same command again goes on from there; pve-vgpu unset %u takes it out", j->vm.vmid);
+	}
+	return rc;
+}
+
+static int apply(struct set_job *j, struct intent_undo *undo, struct err *e)
+{
+	struct intent_edit edit = { j->vm.vmid, j->afresh, j->asked->s, j->asked->n };
+	AUTO_STRLIST struct strlist said = { 0 };
+	bool differ = settings_differ(j);
+	int rc = differ ? intent_store(&j->c->root, &edit, undo, e) : 0;
+
+	if (rc == 0)
+		rc = set_mappings(j, &said, e);
+	for (size_t i = 0; i < said.n; i++)
+		printf("%s\n", said.s[i]);
+	if (rc == 0)
+		rc = config_apply(&j->c->root, &j->vm, &j->changes, e);
+	if (rc < 0)
+		return rc;
+	say_intents(j);
+	say_mode(j);
+	if (!differ && !j->changes.n && !said.n)
+		printf("vm %u: nothing to change\n", j->vm.vmid);
+	say_pending(j);
+	say_notes(j);
+	if (!j->c->dry_run)
+		catalog_save(&j->catalog, &j->c->root, NULL);
+	return 0;
+}
+
+/* One pass; what was read may be stale by the time it is used. */
+static int set_once(struct ctx *c, struct set_asked *asked, struct intent_undo *undo, struct err *e)
+{
+	__attribute__((cleanup(set_job_free))) struct set_job j = { .c = c, .asked = asked };
+	int rc = prepare(&j, e);
+
+	if (rc == 0)
+		rc = c->dry_run ? say_plan(&j, e) : apply(&j, undo, e);
+	if (rc < 0 && rc != -ESTALE)
+		take_back(&j, undo, rc, e);
+	return rc;
+}
+
+int cmd_set(struct ctx *c, int argc, char *argv[], struct err *e)
+{
+	AUTO_SET_ASKED struct set_asked asked = { 0 };
+	AUTO_UNDO struct intent_undo undo = { 0 };
+	AUTO_ERR struct err why = { 0 };
+	int rc = set_options_read(c, argc, argv, &asked, e);
+
+	if (rc < 0)
+		return rc;
+	rc = set_once(c, &asked, &undo, &why);
+	/* Somebody has edited the VM between our look and our change: look again, once. */
+	if (rc == -ESTALE) {
+		err_clear(&why);
+		rc = set_once(c, &asked, &undo, &why);
+	}
+	if (rc == -ESTALE) {
+		intent_take_back(&c->root, &undo, NULL);
+		err_hint(&why, "something keeps changing the VM's config; try again");
+	}
+	return rc < 0 ? fail_in(e, err_move(e, &why, rc), "set vm %u", asked.vmid) : 0;
+}

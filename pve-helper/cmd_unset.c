@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * `pve-vgpu unset`: the VM's config as it was, then the intent out of the
+ * settings, in this order: what is cut off between leaves an intent whose config
+ * is gone, and the same command again goes on from there.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "args_unit.h"
+#include "cleanup.h"
+#include "commands.h"
+#include "config_apply.h"
+#include "options.h"
+#include "parse.h"
+#include "pkg_version.h"
+#include "quote.h"
+#include "set_job.h"
+#include "settings_file.h"
+#include "vm_uuid.h"
+#include "xalloc.h"
+
+struct unset {
+	struct ctx *c;
+	unsigned int vmid;
+	bool one;			/* index alone */
+	unsigned int index;
+	struct vm_file vm;
+	bool gone;			/* the cluster has no such VM */
+	struct settings settings;
+	const struct vm_settings *vs;	/* NULL: no intent */
+	bool last;			/* no intent is left after it */
+	struct set_asked keys;		/* of the section, to go */
+	struct config_changes changes;
+	struct strlist notes;
+};
+
+static void unset_free(struct unset *u)
+{
+	vm_file_free(&u->vm);
+	settings_free(&u->settings);
+	set_asked_free(&u->keys);
+	config_changes_free(&u->changes);
+	strlist_free(&u->notes);
+}
+
+static bool goes(const struct unset *u, unsigned int index)
+{
+	return !u->one || index == u->index;
+}
+
+static int read_all(struct unset *u, struct err *e)
+{
+	AUTO_ERR struct err why = { 0 };
+	int rc = settings_read(&u->c->root, &u->settings, e);
+
+	if (rc == 0)
+		rc = settings_vm(&u->settings, u->vmid, &u->vs, e);
+	if (rc < 0)
+		return rc;
+	rc = vm_file_read(&u->c->root, u->vmid, &u->vm, &why);
+	u->gone = rc == -ENOENT && u->vs;
+	if (rc < 0 && !u->gone)
+		return err_move(e, &why, rc);
+	u->last = true;
+	for (size_t i = 0; u->vs && i < u->vs->n_intents; i++)
+		u->last &= goes(u, u->vs->intents[i].index);
+	if (!u->gone && u->vm.conf.lock) {
+		fail(e, -EBUSY, "its config is locked (%s): PVE is at work on it", QUOTED(u->vm.conf.lock));
+		err_hint(e, "try again when that is done; if nothing is at work any more: qm unlock %u", u->vmid);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/* hostpci<N>: what stood there before `set`, or nothing. Another device that took the slot since stays. */
+static void want_line(struct unset *u, unsigned int index, const char *was)
+{
+	AUTO_FREE char *key = xasprintf("hostpci%u", index);
+	const char *has = vm_file_next(&u->vm, key);
+	struct hostpci line;
+	bool vgpu;
+
+	hostpci_parse(has ? has : "", &line);
+	vgpu = !has || (!line.bad && line.mdev);
+	hostpci_free(&line);
+	if (vgpu)
+		config_want(&u->changes, &u->vm, key, was);
+	else
+		strlist_take(&u->notes, xasprintf("%s: %s stays: it is no vGPU%s%s", key, QUOTED(has),
+						  was ? ", and what was there before is not brought back: " : "",
+						  was ? was : ""));
+}
+
+/* The args keep the units of the indices that stay, as they are. */
+static int want_args(struct unset *u, struct err *e)
+{
+	const char *has = vm_file_next(&u->vm, "args");
+	AUTO_FREE char *args = NULL;
+	int rc;
+
+	if (u->last || !u->vs)
+		rc = args_units_write(has, u->vmid, NULL, 0, NULL, &args, e);
+	else
+		rc = args_unit_remove(has, u->vmid, u->index, &args, e);
+	if (rc == 0)
+		config_want(&u->changes, &u->vm, "args", args);
+	return rc;
+}
+
+static int plan_config(struct unset *u, struct err *e)
+{
+	for (size_t i = 0; u->vs && i < u->vs->n_intents; i++) {
+		unsigned int index = u->vs->intents[i].index;
+
+		if (goes(u, index))
+			want_line(u, index, u->vs->was[index]);
+	}
+	if (u->last && hookscript_is_ours(&u->c->root, vm_file_next(&u->vm, "hookscript")))
+		config_want(&u->changes, &u->vm, "hookscript", u->vs ? u->vs->next_hook : NULL);
+	return want_args(u, e);
+}
+
+static void drop_key(struct unset *u, const char *name, unsigned int index)
+{
+	AUTO_FREE char *key = xasprintf("%s%u", name, index);
+
+	set_asked_add(&u->keys, key, NULL);
+}
+
+static void plan_settings(struct unset *u)
+{
+	if (!u->vs || u->last)
+		return;
+	drop_key(u, "hostpci", u->index);
+	drop_key(u, "was-hostpci", u->index);
+	if (u->vs->x_vga == (int)u->index)
+		set_asked_add(&u->keys, "x-vga", NULL);
+}
+
+static void say_notes(const struct unset *u)
+{
+	fflush(stdout);
+	for (size_t i = 0; i < u->notes.n; i++)
+		fprintf(stderr, "pve-vgpu: vm %u: %s\n", u->vmid, u->notes.s[i]);
+}
+
+static void say_plan(const struct unset *u)
+{
+	if (u->changes.n) {
+		AUTO_FREE char *command = config_command(&u->vm, &u->changes);
+
+		printf("would run: %s\n", command);
+	}
+	if (u->vs && u->last)
+		printf("would take section [vm %u] out of /etc/pve/pve-vgpu.conf\n", u->vmid);
+	else if (u->vs)
+		printf("would take hostpci%u out of [vm %u] in /etc/pve/pve-vgpu.conf\n", u->index, u->vmid);
+	else if (!u->changes.n)
+		printf("vm %u: nothing to change\n", u->vmid);
+}
+
+static int apply(struct unset *u, struct err *e)
+{
+	struct intent_edit edit = { .vmid = u->vmid, .afresh = u->last, .s = u->keys.s, .n = u->keys.n };
+	AUTO_UNDO struct intent_undo undo = { 0 };
+	int rc = u->gone ? 0 : config_apply(&u->c->root, &u->vm, &u->changes, e);
+
+	if (rc == 0 && u->vs)
+		rc = intent_store(&u->c->root, &edit, &undo, e);
+	if (rc < 0)
+		return rc;
+	if (!u->vs && !u->changes.n)
+		printf("vm %u: nothing to change\n", u->vmid);
+	else if (u->last)
+		printf("vm %u: has no vGPU of pve-vgpu any more%s\n", u->vmid,
+		       u->gone ? "; the VM itself is gone" : "");
+	else
+		printf("vm %u: hostpci%u is no vGPU any more\n", u->vmid, u->index);
+	return 0;
+}
+
+static int unset_once(struct ctx *c, const struct unset *asked, struct err *e)
+{
+	__attribute__((cleanup(unset_free))) struct unset u = {
+		.c = c, .vmid = asked->vmid, .one = asked->one, .index = asked->index,
+	};
+	int rc = read_all(&u, e);
+
+	if (rc < 0)
+		return rc;
+	if (u.one && !(u.vs && settings_has_intent(&u.settings, u.vmid, u.index)))
+		return fail(e, -ENOENT, "[vm %u] in /etc/pve/pve-vgpu.conf has no hostpci%u", u.vmid, u.index);
+	rc = u.gone ? 0 : plan_config(&u, e);
+	if (rc < 0)
+		return rc;
+	plan_settings(&u);
+	if (c->dry_run)
+		say_plan(&u);
+	else
+		rc = apply(&u, e);
+	if (rc == 0)
+		say_notes(&u);
+	return rc;
+}
+
+enum { OPT_INDEX = 512 };
+
+static void set_option(void *arg, int val, const char *value)
+{
+	const char **index = arg;
+
+	if (val == OPT_INDEX)
+		*index = value;
+}
+
+int cmd_unset(struct ctx *c, int argc, char *argv[], struct err *e)
+{
+	static const struct option longopts[] = {
+		{ "index", required_argument, NULL, OPT_INDEX },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *index = NULL;
+	const struct option_set set = {
+		.longopts = longopts, .dry_run = true, .set = set_option, .arg = &index,
+	};
+	struct unset u = { 0 };
+	unsigned long n = 0;
+	AUTO_ERR struct err why = { 0 };
+	int rc = options_count(options_read(c, argc, argv, &set, e), 1, 1, "<vmid>", e);
+
+	if (rc == 0)
+		rc = options_vmid(argv[0], &u.vmid, e);
+	if (rc < 0)
+		return rc;
+	if (index && parse_ulong(index, 0, SETTINGS_HOSTPCI_MAX - 1, &n) < 0)
+		return fail(e, RC_USAGE, "--index %s is no number from 0 to %d", QUOTED(index),
+			    SETTINGS_HOSTPCI_MAX - 1);
+	u.one = index;
+	u.index = (unsigned int)n;
+	rc = unset_once(c, &u, &why);
+	/* Somebody has edited the VM between our look and our change: look again, once. */
+	if (rc == -ESTALE) {
+		err_clear(&why);
+		rc = unset_once(c, &u, &why);
+	}
+	return rc < 0 ? fail_in(e, err_move(e, &why, rc), "unset vm %u", u.vmid) : 0;
+}

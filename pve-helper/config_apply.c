@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "config_apply.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "pve_call.h"
+#include "xalloc.h"
+
+/* The words of the command, without the program. */
+static void words_of(const struct vm_file *vm, const struct config_changes *l, const char *digest,
+		     struct strlist *words)
+{
+	strlist_add(words, "set");
+	if (vm->local)
+		strlist_take(words, xasprintf("%u", vm->vmid));
+	else
+		strlist_take(words, xasprintf("/nodes/%s/qemu/%u/config", vm->node, vm->vmid));
+	config_words(l, digest, words);
+}
+
+int config_apply(const struct root *r, const struct vm_file *vm, const struct config_changes *l,
+		 struct err *e)
+{
+	AUTO_STRLIST struct strlist words = { 0 };
+	AUTO_ERR struct err why = { 0 };
+	int rc;
+
+	if (!l->n)
+		return 0;
+	words_of(vm, l, vm->digest, &words);
+	rc = pve_call(r, vm->local ? QM : PVESH, &words, NULL, &why);
+	/* pve-common src/PVE/Tools.pm, assert_if_modified() */
+	if (rc == -EIO && why.msg && strstr(why.msg, "detected modified configuration"))
+		rc = -ESTALE;
+	return rc < 0 ? err_move(e, &why, rc) : 0;
+}
+
+static bool is_plain(const char *word)
+{
+	return *word && !word[strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")];
+}
+
+/* A word as a shell takes it; the caller frees it. */
+static char *for_shell(const char *word)
+{
+	char *text;
+	size_t len;
+	FILE *f;
+
+	if (is_plain(word))
+		return xstrdup(word);
+	f = xmemstream(&text, &len);
+	fputc('\'', f);
+	for (; *word; word++)
+		if (*word == '\'')
+			fputs("'\\''", f);
+		else
+			fputc(*word, f);
+	fputc('\'', f);
+	fclose(f);
+	return text;
+}
+
+char *config_command(const struct vm_file *vm, const struct config_changes *l)
+{
+	AUTO_STRLIST struct strlist words = { 0 }, shell = { 0 };
+
+	strlist_add(&shell, vm->local ? "qm" : "pvesh");
+	words_of(vm, l, vm->digest, &words);
+	for (size_t i = 0; i < words.n; i++) {
+		/* The digest is that of a moment. */
+		if (!strcmp(words.s[i], "--digest"))
+			i++;
+		else
+			strlist_take(&shell, for_shell(words.s[i]));
+	}
+	return strlist_join(&shell, " ");
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A VM's config changed through PVE's own tools. */
+#ifndef CONFIG_APPLY_H
+#define CONFIG_APPLY_H
+
+#include "config_change.h"
+
+/*
+ * Make the changes: by `qm set` on the node that has the VM, else through pvesh.
+ * Returns 0; -ESTALE: the config was changed since it was read; -EIO with what
+ * the tool said; or as process_run().
+ */
+int config_apply(const struct root *r, const struct vm_file *vm, const struct config_changes *l,
+		 struct err *e);
+
+/* The command that does it, for an admin to read: "qm set 100 --hookscript …"; the caller frees it. */
+char *config_command(const struct vm_file *vm, const struct config_changes *l);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "config_change.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "xalloc.h"
+
+static bool same(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static void add(struct config_changes *l, enum change_kind kind, const char *key,
+		const char *value)
+{
+	struct config_change *new = GROW(l->c, l->n);
+
+	*new = (struct config_change){ .kind = kind, .key = xstrdup(key) };
+	if (kind == CHANGE_SET)
+		new->value = xstrdup(value);
+}
+
+void config_want(struct config_changes *l, const struct vm_file *vm, const char *key,
+		 const char *value)
+{
+	if (same(vm_file_next(vm, key), value))
+		return;
+	if (pending_of(&vm->pending, key) && same(vm_file_now(vm, key), value))
+		add(l, CHANGE_REVERT, key, NULL);
+	else
+		add(l, value ? CHANGE_SET : CHANGE_DELETE, key, value);
+}
+
+static void add_keys(const struct config_changes *l, enum change_kind kind, const char *option,
+		     struct strlist *words)
+{
+	AUTO_STRLIST struct strlist keys = { 0 };
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->c[i].kind == kind)
+			strlist_add(&keys, l->c[i].key);
+	if (!keys.n)
+		return;
+	strlist_add(words, option);
+	strlist_take(words, strlist_join(&keys, ","));
+}
+
+void config_words(const struct config_changes *l, const char *digest, struct strlist *words)
+{
+	strlist_add(words, "--digest");
+	strlist_add(words, digest);
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->c[i].kind != CHANGE_SET)
+			continue;
+		strlist_take(words, xasprintf("--%s", l->c[i].key));
+		strlist_add(words, l->c[i].value);
+	}
+	add_keys(l, CHANGE_DELETE, "--delete", words);
+	add_keys(l, CHANGE_REVERT, "--revert", words);
+}
+
+void config_changes_free(struct config_changes *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->c[i].key);
+		free(l->c[i].value);
+	}
+	free(take_ptr(l->c));
+	l->n = 0;
+}

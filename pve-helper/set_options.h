@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What `set` is asked for, from its command line. */
+#ifndef SET_OPTIONS_H
+#define SET_OPTIONS_H
+
+#include "ctx.h"
+#include "settings_edit.h"
+
+struct set_asked {
+	unsigned int vmid;
+	unsigned int index;
+	struct setting *s;	/* keys of the VM's section; values are owned */
+	size_t n;
+};
+
+/* Reads the words behind "set". Returns 0 or RC_USAGE. Release with set_asked_free(). */
+int set_options_read(struct ctx *c, int argc, char *argv[], struct set_asked *out, struct err *e);
+
+/* Add a key, or replace what is asked of it. */
+void set_asked_add(struct set_asked *a, const char *key, const char *value);
+
+void set_asked_free(struct set_asked *a);
+#define AUTO_SET_ASKED __attribute__((cleanup(set_asked_free)))
+
+#endif
