@@ -253,6 +253,18 @@ int args_unit_remove(const char *args, unsigned int vmid, unsigned int index, ch
 	return 0;
 }
 
+bool args_may_have_unit(const char *args, unsigned int vmid)
+{
+	for (unsigned int i = 0; args && i < PCI_SLOT_MAX; i++) {
+		char uuid[UUID_TEXT_LEN];
+
+		vgpu_pve_uuid(vmid, i, uuid);
+		if (strstr(args, uuid))
+			return true;
+	}
+	return false;
+}
+
 bool args_unit_there(const char *args, unsigned int vmid, unsigned int index)
 {
 	AUTO_FOUND struct found f = { 0 };

@@ -38,6 +38,12 @@ int args_units_write(const char *args, unsigned int vmid, const struct qemu_devi
 int args_unit_remove(const char *args, unsigned int vmid, unsigned int index, char **out,
 		     struct err *e);
 
+/*
+ * Whether args could have a unit of this VM at all, by the look of them: also
+ * args that cannot be read.
+ */
+bool args_may_have_unit(const char *args, unsigned int vmid);
+
 /* Whether args have a unit for this index. False for args that cannot be read. */
 bool args_unit_there(const char *args, unsigned int vmid, unsigned int index);
 

@@ -88,7 +88,7 @@ static int say_plan(struct set_job *j, struct err *e)
 				printf("would write into [vm %u] of /etc/pve/pve-vgpu.conf: %s = %s\n",
 				       j->vm.vmid, j->asked->s[i].key, j->asked->s[i].value);
 	for (size_t i = 0; i < said.n; i++)
-		printf("would %s\n", said.s[i]);
+		printf("would change %s\n", said.s[i]);
 	if (j->changes.n) {
 		AUTO_FREE char *command = config_command(&j->vm, &j->changes);
 

@@ -101,6 +101,8 @@ static int want_args(struct unset *u, struct err *e)
 	AUTO_FREE char *args = NULL;
 	int rc;
 
+	if (!args_may_have_unit(has, u->vmid))
+		return 0;
 	if (u->last || !u->vs)
 		rc = args_units_write(has, u->vmid, NULL, 0, NULL, &args, e);
 	else

@@ -217,12 +217,10 @@ static int want_args(struct set_job *j, struct err *e)
 		};
 		vgpu_pve_uuid(j->vm.vmid, d[i].index, d[i].uuid);
 	}
-	rc = args_units_write(has, j->vm.vmid, d, n, uuid, &args, e);
-	/* Where nothing of ours is to be in them, args that cannot be read are the admin's business. */
-	if (rc == -EINVAL && !n) {
-		err_clear(e);
+	/* Where nothing of ours is or is to be in them, they are the admin's business, good or bad. */
+	if (!n && !args_may_have_unit(has, j->vm.vmid))
 		return 0;
-	}
+	rc = args_units_write(has, j->vm.vmid, d, n, uuid, &args, e);
 	if (rc == 0)
 		config_want(&j->changes, &j->vm, "args", args);
 	return rc;

@@ -110,6 +110,25 @@ int main(void)
 		CHECK_NUM(args_units_write(hurt, 100, NULL, 0, NULL, &back, NULL), 0);
 		CHECK_STR(back, "-a");
 	}
+	TEST("args: one index out, and the -uuid stays with what is left") {
+		static const struct {
+			const char *args, *want;
+			unsigned int index;
+		} t[] = {
+			{ "-a " DEV0 " " DEV1 " -uuid " VM_UUID " -b", "-a " DEV0 " -uuid " VM_UUID " -b", 1 },
+			{ "-a " DEV0 " " DEV1 " -uuid " VM_UUID " -b", "-a " DEV1 " -uuid " VM_UUID " -b", 0 },
+			{ "-a " DEV0 " -uuid " VM_UUID, "-a", 0 },
+			{ DEV0, NULL, 0 },
+			{ "-a", "-a", 0 },
+		};
+
+		for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+			AUTO_FREE char *out = NULL;
+
+			CHECK_NUM(args_unit_remove(t[i].args, 100, t[i].index, &out, NULL), 0);
+			CHECK_STR(out, t[i].want);
+		}
+	}
 	TEST("args: what would bring a device twice is refused") {
 		AUTO_ERR struct err e = { 0 };
 
