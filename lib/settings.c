@@ -480,6 +480,11 @@ int settings_vm(const struct settings *s, unsigned int vmid,
 	return 0;
 }
 
+const struct vm_settings *settings_section(const struct settings *s, unsigned int vmid)
+{
+	return find_vm(s, vmid);
+}
+
 void settings_warnings_for(const struct settings *s, unsigned int vmid, struct strlist *out)
 {
 	if (s->fault && !vmid)

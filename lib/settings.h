@@ -139,6 +139,9 @@ void settings_parse(const char *text, size_t len, const char *file, struct setti
 int settings_vm(const struct settings *s, unsigned int vmid,
 		const struct vm_settings **out, struct err *e);
 
+/* The VM's section, whatever is in it; NULL: there is none. */
+const struct vm_settings *settings_section(const struct settings *s, unsigned int vmid);
+
 /* Append what settings_vm() lets pass for this VM; vmid 0 takes every VM's faults. */
 void settings_warnings_for(const struct settings *s, unsigned int vmid, struct strlist *out);
 

@@ -1,11 +1,29 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
 #include "hook.h"
 #include "options.h"
 #include "plan_view.h"
 #include "quote.h"
+#include "settings_file.h"
 
-#include <string.h>
+static int dry_run(const struct ctx *c, unsigned int vmid, const char *phase, struct err *e)
+{
+	AUTO_SETTINGS struct settings settings = { 0 };
+	const struct vm_settings *vs;
+	int rc = !strcmp(phase, "pre-start") ? plan_view(c, vmid, e) :
+		plan_view_release(c, vmid, phase, e);
+
+	if (rc < 0 || settings_read(&c->root, &settings, NULL) < 0)
+		return rc;
+	vs = settings_section(&settings, vmid);
+	if (vs && vs->next_hook)
+		printf("vm %u: would call next-hook %s\n", vmid, QUOTED(vs->next_hook));
+	return 0;
+}
 
 int cmd_hook(struct ctx *c, int argc, char *argv[], struct err *e)
 {
@@ -22,7 +40,5 @@ int cmd_hook(struct ctx *c, int argc, char *argv[], struct err *e)
 			    QUOTED(argv[1]));
 	if (!c->dry_run)
 		return hook_run(c, vmid, argv[1], e);
-	if (!strcmp(argv[1], "pre-start"))
-		return plan_view(c, vmid, e);
-	return plan_view_release(c, vmid, argv[1], e);
+	return dry_run(c, vmid, argv[1], e);
 }

@@ -4,6 +4,7 @@
 #define CTX_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "err.h"
 #include "root.h"
@@ -12,6 +13,7 @@ struct ctx {
 	struct root root;
 	bool json;
 	bool dry_run;
+	mode_t umask;			/* as we were given it */
 	const char *migrated_from;	/* PVE_MIGRATED_FROM, as PVE sets it for a hookscript */
 };
 

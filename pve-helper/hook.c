@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "framework.h"
 #include "hook_start.h"
+#include "next_hook.h"
 #include "phase.h"
 #include "release.h"
 #include "reservation.h"
@@ -176,25 +177,63 @@ int hook_check_phase(const char *phase)
 	return -EINVAL;
 }
 
+static int run_ours(struct phase *p, const char *phase, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(phases); i++)
+		if (!strcmp(phases[i].name, phase))
+			rc = phases[i].run(p, e);
+	/* The next hookscript may take its time, and so may who waits for it. */
+	lock_drop(&p->lock);
+	return rc;
+}
+
+/* Both have had their turn: the first failure is the phase's, the other is told. */
+static int first_of(const struct phase *p, struct err *e, int rc, struct err *other, int other_rc)
+{
+	if (rc < 0 && other_rc < 0)
+		phase_say(p, other->msg);
+	return rc < 0 ? rc : other_rc < 0 ? err_move(e, other, other_rc) : 0;
+}
+
+/* Ours first on the way up, and last on the way down. */
+static int run_both(struct phase *p, const char *phase, struct err *e)
+{
+	bool up = strstr(phase, "start"), refusing = !strcmp(phase, "pre-start");
+	AUTO_ERR struct err why = { 0 };
+	int next, rc;
+
+	if (!up) {
+		next = next_hook_call(p, phase, &why);
+		rc = run_ours(p, phase, e);
+		return first_of(p, e, rc, &why, next);
+	}
+	rc = run_ours(p, phase, e);
+	if (rc < 0 && refusing)
+		return rc;
+	next = next_hook_call(p, phase, &why);
+	if (next < 0 && refusing)
+		hook_undo_start(p);
+	return first_of(p, e, rc, &why, next);
+}
+
 int hook_run(const struct ctx *c, unsigned int vmid, const char *phase, struct err *e)
 {
 	__attribute__((cleanup(phase_free))) struct phase p = {
 		.c = c, .vmid = vmid, .lock = LOCK_NONE,
 		.who = xasprintf("vm %u %s", vmid, phase),
 	};
-	bool first = !strcmp(phase, "pre-start");
 	AUTO_ERR struct err why = { 0 };
 	int rc = settings_read(&c->root, &p.settings, &why);
 
-	/* Going down works without settings: a post-stop has no config to rely on. */
-	if (rc < 0 && !first)
-		settings_parse("", 0, SETTINGS_PATH, &p.settings);
-	else if (rc < 0)
+	if (rc < 0 && !strcmp(phase, "pre-start")) {
 		err_move(e, &why, rc);
-	for (size_t i = 0; i < ARRAY_SIZE(phases) && (rc == 0 || !first); i++)
-		if (!strcmp(phases[i].name, phase)) {
-			rc = phases[i].run(&p, e);
-			break;
-		}
+	} else {
+		/* Going down works without settings: a post-stop has no config to rely on. */
+		if (rc < 0)
+			settings_parse("", 0, SETTINGS_PATH, &p.settings);
+		rc = run_both(&p, phase, e);
+	}
 	return rc < 0 ? fail_in(e, rc, "vm %u: %s", vmid, phase) : rc;
 }

@@ -13,11 +13,15 @@
 #include "explain.h"
 #include "framework.h"
 #include "intent.h"
+#include "release.h"
 #include "runstate.h"
 #include "scan.h"
 #include "vmconf_file.h"
 #include "vmproc.h"
 #include "xalloc.h"
+
+/* For the removal of what was just made. */
+#define UNDO_MS		5000
 
 struct start {
 	struct phase *p;
@@ -221,6 +225,30 @@ static int forget_devices(struct phase *p, struct err *e)
 		return rc;
 	runstate_clear_devices(&again);
 	return runstate_write(&p->c->root, &again, e);
+}
+
+void hook_undo_start(struct phase *p)
+{
+	AUTO_RUNSTATE struct runstate s = { 0 };
+	AUTO_ERR struct err why = { 0 };
+	struct release how = { .who = p->who, .deadline = clock_ms() + UNDO_MS };
+	int rc;
+
+	/* Called by hand while the VM runs: nothing was begun. */
+	if (vm_qemu_pid(&p->c->root, p->vmid))
+		return;
+	rc = lock_vm(&p->c->root, p->vmid, p->who, how.deadline, &p->lock, &why);
+	if (rc == 0)
+		rc = runstate_read(&p->c->root, p->vmid, &s, &why);
+	if (rc == 0)
+		rc = release(p->c, &s, &how, &why);
+	lock_drop(&p->lock);
+	if (rc == 0 || rc == -ENOENT)
+		return;
+
+	AUTO_FREE char *text = xasprintf("what this start has made is left for `pve-vgpu gc`: %s", why.msg);
+
+	phase_say(p, text);
 }
 
 int hook_pre_start(struct phase *p, struct err *e)

@@ -8,4 +8,7 @@
 /* p has the settings; its lock is taken. Returns 0 or -errno. */
 int hook_pre_start(struct phase *p, struct err *e);
 
+/* Take away again what a pre-start that went well has made. What stays is said. */
+void hook_undo_start(struct phase *p);
+
 #endif

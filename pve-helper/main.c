@@ -215,7 +215,7 @@ static bool wants_help(char *const *words)
  * and be written to; files that we make are readable; and a reader of our
  * messages who goes away does not end us half way.
  */
-static void settle_process(void)
+static void settle_process(struct ctx *c)
 {
 	int fd;
 
@@ -224,7 +224,7 @@ static void settle_process(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
-	umask(022);
+	c->umask = umask(022);
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -257,7 +257,7 @@ int main(int argc, char *argv[])
 	const struct command *cmd;
 	AUTO_ERR struct err e = { 0 };
 
-	settle_process();
+	settle_process(&c);
 	if (read_globals(argc, argv, &g, &c, &e) < 0)
 		return usage_error(NULL, &e);
 	if (g.help || g.version) {
