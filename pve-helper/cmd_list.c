@@ -10,6 +10,7 @@
 #include "health.h"
 #include "json_util.h"
 #include "options.h"
+#include "runstate.h"
 #include "scan.h"
 #include "term.h"
 #include "vmproc.h"
@@ -20,6 +21,7 @@
 struct listing {
 	struct inventory inv;
 	struct vfio_users users;
+	struct runstate_list states;
 };
 
 static pid_t open_by(const struct ctx *c, const struct listing *l, const struct vgpu *v)
@@ -53,6 +55,15 @@ static const char *name_of(const struct vgpu *v)
 	return v->name ? v->name : v->type ? v->type : "?";
 }
 
+/* How it reaches the VM's QEMU; NULL where nothing tells. */
+static const char *mode_of(const struct listing *l, const struct vgpu *v)
+{
+	for (size_t i = 0; i < l->states.n && v->owner == OWNER_VM; i++)
+		if (l->states.s[i].vmid == v->vmid && v->index < SETTINGS_HOSTPCI_MAX)
+			return vm_mode_name(l->states.s[i].modes[v->index]);
+	return NULL;
+}
+
 static struct json_object *vgpu_json(const struct ctx *c, const struct listing *l,
 				     const struct vgpu *v)
 {
@@ -73,6 +84,7 @@ static struct json_object *vgpu_json(const struct ctx *c, const struct listing *
 	json_add_str(o, "owner", owner_text(v));
 	json_add_flag(o, "exists", v->exists);
 	json_add_flag(o, "in_use", open_by(c, l, v));
+	json_add_str(o, "mode", mode_of(l, v));
 	return o;
 }
 
@@ -104,14 +116,14 @@ static void print_records(const struct ctx *c, const struct listing *l)
 {
 	AUTO_TABLE struct table t = { 0 };
 
-	TABLE_HEADER(&t, "GPU", "PARENT", "NAME", "TYPE", "VGPU", "OWNER", "STATE");
+	TABLE_HEADER(&t, "GPU", "PARENT", "NAME", "TYPE", "VGPU", "OWNER", "STATE", "MODE");
 	for (size_t i = 0; i < l->inv.nvgpus; i++) {
 		const struct vgpu *v = &l->inv.vgpus[i];
 		AUTO_FREE char *owner = owner_label(v);
 
 		TABLE_ROW(&t, STYLE_NONE, v->on_gpu ? BDF_STR(&v->gpu) : "-", v->parent_name,
 			  name_of(v), v->type ? v->type : "-", *v->uuid ? v->uuid : "-", owner,
-			  state_text(c, l, v));
+			  state_text(c, l, v), mode_of(l, v) ? mode_of(l, v) : "-");
 	}
 	table_print(&t, stdout);
 }
@@ -121,9 +133,10 @@ static void print_vgpu(const struct ctx *c, const struct listing *l, const struc
 	AUTO_FREE char *owner = owner_label(v);
 	const char *state = state_text(c, l, v);
 	enum style s = v->exists ? STYLE_NONE : STYLE_WARN;
+	const char *mode = mode_of(l, v);
 
-	printf("  %s%s  %-10s %-10s %-8s%s%s%s\n", term_on(stdout, s), v->parent_name, name_of(v),
-	       owner, state, *v->uuid ? "  " : "", v->uuid, term_off(stdout, s));
+	printf("  %s%s  %-10s %-10s %-8s %-7s%s%s%s\n", term_on(stdout, s), v->parent_name, name_of(v),
+	       owner, state, mode ? mode : "", *v->uuid ? "  " : "", v->uuid, term_off(stdout, s));
 }
 
 static void print_gpu(const struct listing *l, const struct gpu *g)
@@ -179,6 +192,7 @@ int cmd_list(struct ctx *c, int argc, char *argv[], struct err *e)
 {
 	static const struct option_set set = { .json = true };
 	AUTO_CATALOG struct catalog catalog = { 0 };
+	AUTO_STRLIST struct strlist untold = { 0 };
 	struct listing l = { 0 };
 	int rc = options_count(options_read(c, argc, argv, &set, e), 0, 0, "", e);
 
@@ -194,6 +208,8 @@ int cmd_list(struct ctx *c, int argc, char *argv[], struct err *e)
 		if (l.inv.nvgpus)
 			qsort(l.inv.vgpus, l.inv.nvgpus, sizeof(struct vgpu), by_place);
 		vfio_users_read(&c->root, &l.users);
+		/* What cannot be read of them the scan has told. */
+		runstate_list_read(&c->root, &l.states, &untold, NULL);
 		catalog_save(&catalog, &c->root, NULL);
 		if (c->json)
 			print_json(c, &l);
@@ -205,6 +221,7 @@ int cmd_list(struct ctx *c, int argc, char *argv[], struct err *e)
 			fprintf(stderr, "pve-vgpu: %s\n", l.inv.problems.s[i]);
 		print_driverless(&l.inv);
 	}
+	runstate_list_free(&l.states);
 	vfio_users_free(&l.users);
 	inventory_free(&l.inv);
 	return rc < 0 ? fail_in(e, rc, "list") : 0;

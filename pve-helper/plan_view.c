@@ -45,11 +45,19 @@ static void view_free(struct view *v)
 	settings_free(&v->settings);
 }
 
-static void print_plan(const struct want *w, const struct plan *p)
+/* How it would reach QEMU; NULL where nothing attaches it. */
+static const char *mode_of(const struct view *v, const struct want *w)
+{
+	return vm_mode_name(attach_mode(v->wants.attach[w - v->wants.w]));
+}
+
+static void print_plan(const struct view *v, const struct want *w, const struct plan *p)
 {
 	AUTO_FREE char *reasons = plan_reasons(p, "  out: ");
+	const char *mode = mode_of(v, w);
 
-	printf("hostpci%u: %s\n", w->index, vgpu_type_name(w->choices[0]));
+	printf("hostpci%u: %s%s%s\n", w->index, vgpu_type_name(w->choices[0]), mode ? ", mode " : "",
+	       mode ? mode : "");
 	for (size_t i = 0; i < p->ncandidates; i++) {
 		const struct candidate *k = &p->candidates[i];
 
@@ -62,12 +70,18 @@ static void print_plan(const struct want *w, const struct plan *p)
 		puts(reasons);
 }
 
-/* One wanted vGPU. has: what there is already, taken over; NULL: nothing. */
-static struct json_object *json_row(unsigned int index, struct json_object *has)
+/*
+ * One wanted vGPU. mapping: qemu-server picks the place from it, or NULL. has:
+ * what there is already, taken over; NULL: nothing.
+ */
+static struct json_object *json_row(unsigned int index, const char *mode, const char *mapping,
+				    struct json_object *has)
 {
 	struct json_object *o = json_object_new_object();
 
 	json_add_num(o, "index", index);
+	json_add_str(o, "mode", mode);
+	json_add_str(o, "mapping", mapping);
 	json_object_object_add(o, "has", has);
 	json_object_object_add(o, "candidates", json_object_new_array());
 	json_object_object_add(o, "out", json_object_new_array());
@@ -76,7 +90,7 @@ static struct json_object *json_row(unsigned int index, struct json_object *has)
 
 static void json_plan(struct view *v, const struct want *w, const struct plan *p)
 {
-	struct json_object *o = json_row(w->index, NULL);
+	struct json_object *o = json_row(w->index, mode_of(v, w), NULL, NULL);
 	struct json_object *candidates = json_arr(o, "candidates"), *outs = json_arr(o, "out");
 
 	for (size_t i = 0; i < p->ncandidates; i++) {
@@ -128,7 +142,7 @@ static void show_existing(struct view *v, const struct want *w, const struct vgp
 	json_add_str(has, "name", there->name);
 	json_add_str(has, "gpu", BDF_STR(&there->gpu));
 	json_add_str(has, "parent", there->parent_name);
-	row = json_row(w->index, has);
+	row = json_row(w->index, mode_of(v, w), NULL, has);
 	json_object_array_add(v->out, row);
 }
 
@@ -175,7 +189,7 @@ static void view_want(struct view *v, const struct want *w)
 	if (v->out)
 		json_plan(v, w, &p);
 	else
-		print_plan(w, &p);
+		print_plan(v, w, &p);
 	remark_sizes(v, &p);
 	if (!p.ncandidates) {
 		v->unserved++;
@@ -285,6 +299,9 @@ int plan_view(const struct ctx *c, unsigned int vmid, struct err *e)
 		v.out = json_object_new_array();
 	for (size_t i = 0; i < v.wants.n; i++)
 		view_want(&v, &v.wants.w[i]);
+	for (size_t i = 0; i < v.wants.nleft && v.out; i++)
+		json_object_array_add(v.out, json_row(v.wants.left[i].index, vm_mode_name(MODE_NATIVE),
+						      v.wants.left[i].mapping, NULL));
 	if (v.out) {
 		AUTO_FREE char *text = json_print(v.out);
 

@@ -555,3 +555,49 @@ mapped() {
 	assert_output 'vm 100: params for what qemu-server makes: removed'
 	assert_no_state 100
 }
+
+# --- for those who look --------------------------------------------------------------
+
+@test "plan and list: show the mode" {
+	local m
+
+	node a40x8-mdev
+	wrapper_here
+	settings '[vm 100]' 'hostpci0 = A40-24A' 'mode = native' '[vm 101]' 'hostpci1 = A40-24A' 'mode = args' \
+		'[vm 102]' 'hostpci0 = A40-24A' 'mode = wrapper' '[vm 103]' 'hostpci0 = A40-24A'
+	at 100 "$VF1"
+	vm 101 "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$(uuid 101 1)"
+	vm 102
+	vm 103
+	for m in '100 0 native' '101 1 args' '102 0 wrapper'; do
+		# shellcheck disable=SC2086
+		set -- $m
+		run pve_vgpu plan "$1"
+		assert_success
+		assert_output "hostpci$2: A40-24A, mode $3"
+		assert_equal "$(pve_vgpu plan "$1" --json | jq -r '.[0] | .mode, .mapping' | paste -sd' ')" "$3 null"
+	done
+	assert_equal "$(pve_vgpu plan 103 --json | jq -r '.[0].mode')" null
+	for m in 100 101 102 103; do
+		hook "$m" pre-start 2> /dev/null
+	done
+	assert_equal "$(pve_vgpu list --json | jq -r 'sort_by(.vmid) | .[].mode' | paste -sd' ')" 'native args wrapper null'
+	run pve_vgpu list
+	assert_success
+	assert_output $'vm 102\tidle\twrapper'
+	assert_output $'vm 103\tidle\t-'
+	run on_tty "$PVE_VGPU" --root "$ROOT" list
+	assert_output 'vm 102     idle     wrapper  00000000'
+}
+
+@test "plan: what is left to qemu-server is named with its mapping" {
+	node a40x8-vfio
+	mapping a40 "$VF1"
+	mode 100 native
+	mapped 100
+	run pve_vgpu plan 100
+	assert_success
+	assert_output "left to qemu-server, which picks the device from mapping 'a40'"
+	assert_equal "$(pve_vgpu plan 100 --json 2> /dev/null | jq -c '.[0]')" \
+		'{"index":0,"mode":"native","mapping":"a40","has":null,"candidates":[],"out":[]}'
+}
