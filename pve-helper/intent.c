@@ -129,7 +129,11 @@ static int resolve_choices(const struct reader *rd, const struct vm_intent *in,
 	}
 	if (w->nchoices)
 		return 0;
-	fail(e, -ENOENT, "%s", first.msg);
+
+	/* A VM that comes from another node wants to know what this one has. */
+	AUTO_FREE char *boards = boards_list(rd->inv);
+
+	fail(e, -ENOENT, "%s%s%s", first.msg, *boards ? "; this node's boards: " : "", boards);
 	err_hint(e, "`pve-vgpu types` lists the types of this node; the intent is in "
 		 "/etc/pve/pve-vgpu.conf, line %u", in->line);
 	strlist_free(&rd->out->notes);

@@ -54,17 +54,23 @@ completed() {
 }
 
 @test "every key of the settings is in README and in the man page" {
-	local key
+	local key keys
 
-	for key in gpu placement params cleanup-wait start-grace lock-wait 'hostpci<N>'; do
-		grep -qF "\`$key\`" README.md || { echo "README: $key"; return 1; }
-		sed 's/\\-/-/g' man/pve-vgpu.8 | grep -qF "$key" || { echo "man page: $key"; return 1; }
+	# as the program has them
+	mapfile -t keys < <(sed -n '/^static const char \*const [a-z_]*_keys/,/;/p' lib/settings.c | grep -oE '"[a-z-]+"' | tr -d '"' | sort -u)
+	[ "${#keys[@]}" -ge 14 ]
+	for key in "${keys[@]}" 'hostpci<N>' 'was-hostpci<N>'; do
+		grep -qF "| \`$key\` |" README.md || { echo "README: $key"; return 1; }
+		sed 's/\\-/-/g' man/pve-vgpu.8 | grep -E '^\.BI?R? ' | grep -qF "$key" || { echo "man page: $key"; return 1; }
 	done
 	# and the program knows each of them
 	node a40x8-mdev
 	vm 100
 	settings '[defaults]' 'gpu = 0000:67:00.0, A40' 'placement = spread' 'cleanup-wait = 1' 'start-grace = 1' \
-		'lock-wait = 1' '[vm 100]' 'hostpci0 = A40-24A' 'params = frame_rate_limiter=0'
+		'lock-wait = 1' 'inject-uuid = no' '[vm 100]' 'hostpci0 = A40-24A' 'params = frame_rate_limiter=0' \
+		'mode = args' 'x-vga = no' 'pcie = yes' 'display = on' 'ramfb = yes' 'identity = ctime:1' \
+		'next-hook = local:snippets/own.sh' 'was-hostpci0 = 0000:01:00.0'
+	vm 100 'meta: ctime=1' "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$(uuid 100)"
 	run pve_vgpu plan 100
 	assert_success
 	assert_output 0000:67:00.4

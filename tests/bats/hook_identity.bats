@@ -108,6 +108,53 @@ identity() {
 	assert_output "pve-vgpu set 100 A40-24A --mode native writes the config for that mode (a rollback brings an older one back)"
 }
 
+@test "migration: to a node without the type the refusal says what that node has" {
+	node two-boards
+	mkdir -p "$ROOT/etc/pve/nodes/other/qemu-server"
+	intent 100 V100-8Q
+	with_args 100
+	mv "$ROOT/etc/pve/qemu-server/100.conf" "$ROOT/etc/pve/nodes/other/qemu-server/100.conf"
+	PVE_MIGRATED_FROM=other run hook 100 pre-start
+	assert_failure 1
+	assert_output "'V100-8Q' is no vGPU type of this node"
+	assert_output "; this node's boards: $(pve_vgpu types --json | jq -r '[.[].name | split("-")[0]] | unique | join(", ")')"
+}
+
+@test "migration: an incoming one works in every mode, from the config where it lies" {
+	local m
+
+	node a40x8-mdev
+	short_waits
+	mkdir -p "$ROOT/etc/pve/nodes/other/qemu-server" "$ROOT/usr/bin" "$ROOT/usr/lib/pve-vgpu"
+	: > "$ROOT/usr/lib/pve-vgpu/qemu-wrapper"
+	: > "$ROOT/usr/bin/kvm.distrib"
+	ln -s /usr/lib/pve-vgpu/qemu-wrapper "$ROOT/usr/bin/kvm"
+	for m in native args wrapper; do
+		settings '[defaults]' 'cleanup-wait = 0' '[vm 100]' 'hostpci0 = A40-24A' 'identity = ctime:7' "mode = $m"
+		case $m in
+		native) at 100 "$VF1" ;;
+		args) with_args 100 ;;
+		wrapper) vm 100 ;;
+		esac
+		echo 'meta: ctime=7' >> "$ROOT/etc/pve/qemu-server/100.conf"
+		mv "$ROOT/etc/pve/qemu-server/100.conf" "$ROOT/etc/pve/nodes/other/qemu-server/100.conf"
+		PVE_MIGRATED_FROM=other run hook 100 pre-start
+		assert_success
+		assert_equal "$(mdevs) $(state 100 '.vgpus[0].mode')" "$(uuid 100) $m"
+		# it went well there: the config is here now; and once it fails, there is none
+		if [ $m != args ]; then
+			qemu 100 "$(uuid 100)"
+			PVE_MIGRATED_FROM=other run hook 100 post-start
+			assert_success
+			qemu_gone 100
+		fi
+		run hook 100 post-stop
+		assert_success
+		assert_equal "$(mdevs)" ""
+		assert_no_state 100
+	done
+}
+
 @test "migration: the config that still lies with the source is whose identity counts" {
 	node a40x8-mdev
 	identity 100 ctime:1690000000
