@@ -4,7 +4,7 @@
 
 _pve_vgpu() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd='' i
-	local commands='types list plan create remove gc hook snippet guest version'
+	local commands='types list plan show create remove gc hook snippet guest version'
 	local phases='pre-start post-start pre-stop post-stop'
 	local words=''
 
@@ -26,6 +26,7 @@ _pve_vgpu() {
 		'') words="$commands --root --help --version" ;;
 		types|list) words='--json' ;;
 		plan) words="--fit --json $(_pve_vgpu_vmids)" ;;
+		show) words="--json $(_pve_vgpu_all_vmids)" ;;
 		create) words="--uuid --gpu --params --dry-run --json $(pve-vgpu types 2>/dev/null | awk -F'\t' 'NF == 6 { print $2 }' | sort -u)" ;;
 		remove) words="--dry-run $(pve-vgpu list 2>/dev/null | awk -F'\t' '{ print $5 == "-" ? $2 : $5 }')" ;;
 		gc) words='--dry-run' ;;
@@ -49,6 +50,16 @@ _pve_vgpu_vmids() {
 	local f
 
 	for f in /etc/pve/qemu-server/*.conf; do
+		f=${f##*/}
+		echo "${f%.conf}"
+	done
+}
+
+# Those of the whole cluster
+_pve_vgpu_all_vmids() {
+	local f
+
+	for f in /etc/pve/nodes/*/qemu-server/*.conf; do
 		f=${f##*/}
 		echo "${f%.conf}"
 	done

@@ -12,6 +12,7 @@
 int cmd_types(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_list(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_plan(struct ctx *c, int argc, char *argv[], struct err *e);
+int cmd_show(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_create(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_remove(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_set(struct ctx *c, int argc, char *argv[], struct err *e);

@@ -31,6 +31,8 @@ static const struct command {
 	{ "list", "[--json]", "vGPUs that exist: GPU, parent, type, VM", cmd_list },
 	{ "plan", "<vmid>|--fit [--json]", "where a start of the VM would put its vGPUs, and why not "
 	  "elsewhere; --fit: how many more VMs could start with each type, and why no more", cmd_plan },
+	{ "show", "[<vmid>] [--json]", "what VMs are to get, how their configs carry it, what they have, and "
+	  "what is wrong; without a vmid all of the cluster that are to get something", cmd_show },
 	{ "create", "<type> [--uuid U] [--gpu B] [--params P] [--dry-run] [--json]",
 	  "make a vGPU for no VM; kept until it is removed", cmd_create },
 	{ "remove", "<uuid|address> [--dry-run]", "remove a vGPU that pve-vgpu has made", cmd_remove },

@@ -26,7 +26,7 @@ completed() {
 }
 
 @test "--help names the commands" {
-	assert_equal "$(wc -w <<< "$commands")" 10
+	assert_equal "$(wc -w <<< "$commands")" 11
 }
 
 @test "the man page describes every command with its options, and no other" {
@@ -87,6 +87,9 @@ completed() {
 	got=$(pve_vgpu types --json | jq -r '.[0] | keys[]' | sort)
 	assert_equal "$doc" "$got"
 	hook 100 pre-start 2> /dev/null
+	doc=$(sed -n '/^## `show/,/^## `create/s/^| \(`.*`\) | .*/\1/p' docs/json.md | cut -d'|' -f1 | grep -oE '[a-z_]+' | sort -u)
+	got=$(pve_vgpu show --json | jq -r '.[0] | keys[]' | sort)
+	assert_equal "$doc" "$got"
 	doc=$(sed -n '/^## `list/,/^## `plan/s/^| \(`.*`\) | .*/\1/p' docs/json.md | cut -d'|' -f1 | grep -oE '[a-z_]+' | sort -u)
 	got=$(pve_vgpu list --json | jq -r '.[0] | keys[]' | sort)
 	assert_equal "$doc" "$got"

@@ -19,10 +19,13 @@ node() {
 	[ -e "$file" ] || file=$TOP/tests/nodes/$1.json
 	ROOT=${ROOT:-$BATS_TEST_TMPDIR/root}
 	SYS=$ROOT/sys
-	mkdir -p "$SYS" "$ROOT"/etc/pve/qemu-server "$ROOT"/etc/pve/nodes "$ROOT"/run/qemu-server \
+	mkdir -p "$SYS" "$ROOT"/etc/pve/nodes/pve1/{qemu-server,lxc} "$ROOT"/run/qemu-server \
 		"$ROOT"/run/lock/qemu-server "$ROOT"/var/lib "$ROOT"/proc
 	ln -sfn /run/lock "$ROOT/var/lock"
 	ln -sfn /run "$ROOT/var/run"
+	# As pmxcfs shows it on node pve1.
+	ln -sfn nodes/pve1 "$ROOT/etc/pve/local"
+	ln -sfn nodes/pve1/qemu-server "$ROOT/etc/pve/qemu-server"
 	: > "$ROOT/etc/pve/.version"
 	"$VGPU_SIM" "$file" "$SYS"
 	MOUNTED="${MOUNTED:-} $SYS"
