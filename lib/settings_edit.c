@@ -10,7 +10,6 @@
 #include "settings.h"
 #include "settings_file.h"
 #include "settings_line.h"
-#include "strlist.h"
 #include "xalloc.h"
 
 struct text_line {
@@ -388,7 +387,7 @@ int settings_edit_vm(const char *text, size_t len, unsigned int vmid,
 }
 
 int settings_purge_vm(const char *text, size_t len, unsigned int vmid, char **out,
-		      size_t *comments, struct err *e)
+		      struct strlist *removed, size_t *comments, struct err *e)
 {
 	AUTO_DOC struct doc d = { 0 };
 	int rc = doc_open(&d, text, len, vmid, e);
@@ -403,9 +402,13 @@ int settings_purge_vm(const char *text, size_t len, unsigned int vmid, char **ou
 		return rc;
 	*comments = 0;
 	for (size_t i = d.header + 1; i < d.end; i++) {
-		if (d.lines[i].is.kind == LINE_KEY)
-			remove_line(&d.lines[i]);
-		*comments += !d.lines[i].gone && d.lines[i].text[strspn(d.lines[i].text, " \t")];
+		struct text_line *l = &d.lines[i];
+
+		if (l->is.kind == LINE_KEY) {
+			strlist_take(removed, xstrndup(l->text, l->is.value + l->is.value_len));
+			remove_line(l);
+		}
+		*comments += !l->gone && l->text[strspn(l->text, " \t")];
 	}
 	if (has_section(&d))
 		drop_section(&d);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "err.h"
+#include "strlist.h"
 
 struct setting {
 	const char *key;
@@ -38,12 +39,14 @@ int settings_edit_vm(const char *text, size_t len, unsigned int vmid,
 		     const struct setting *s, size_t n, char **out, struct err *e);
 
 /*
- * Take away all keys of [vm <vmid>], and with them the section, as above.
- * *comments counts the lines of comments that stay. -EINVAL where
- * settings_edit_vm() would not, and for any fault in the section: what cannot be
- * read may be dear to somebody.
+ * Take away all keys of [vm <vmid>], and with them the section, as above. Lines
+ * that go are appended to *removed, without the comments behind them; *comments counts
+ * the lines of comments that stay. Where there is no such section, nothing goes.
+ *
+ * Returns as settings_edit_vm(), and -EINVAL for any fault in the section: what
+ * cannot be read may be dear to somebody.
  */
 int settings_purge_vm(const char *text, size_t len, unsigned int vmid, char **out,
-		      size_t *comments, struct err *e);
+		      struct strlist *removed, size_t *comments, struct err *e);
 
 #endif

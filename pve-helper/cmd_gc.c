@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "gc.h"
+#include "gc_intents.h"
 #include "options.h"
 #include "settings_file.h"
 
@@ -18,6 +19,9 @@ int cmd_gc(struct ctx *c, int argc, char *argv[], struct err *e)
 		rc = settings_read(&c->root, &settings, e);
 	if (rc == 0)
 		rc = gc_collect(c, &settings, 0, "gc", &rep, e);
+	/* What a VM has left is proved to be its own by its intent, too: that goes last. */
+	if (rc == 0)
+		rc = gc_intents(c, &settings, &rep, e);
 	for (size_t i = 0; i < rep.removed.n; i++)
 		puts(rep.removed.s[i]);
 	for (size_t i = 0; i < rep.kept.n; i++)

@@ -42,6 +42,8 @@ static const struct command {
 	  cmd_set },
 	{ "unset", "<vmid> [--index N] [--dry-run]", "take that back, as it was before", cmd_unset },
 	{ "gc", "[--dry-run]", "remove what VMs that no longer run have left", cmd_gc },
+	{ "gc", "[--dry-run]", "remove what VMs that no longer run have left, and the settings "
+	  "of VMs that are gone from the cluster", cmd_gc },
 	{ "hook", "<vmid> <phase> [--dry-run]", "one phase of PVE's hookscript: pre-start, post-start, "
 	  "pre-stop, post-stop", cmd_hook },
 	{ "snippet", "install|status|remove [--storage S] [--enable] [--dry-run] [--json]",

@@ -183,25 +183,31 @@ static void test_refused(void)
 
 static void test_purge(void)
 {
-	TEST("settings_purge_vm: all keys go, comments stay and are counted") {
-		static const char text[] = "[vm 99999]\n\n[vm 100]\n# a\nhostpci0 = a ; b\ngpu = A40\n\n[vm 101]\nbad\n";
+	TEST("settings_purge_vm: all keys go and are told, comments stay and are counted") {
+		static const char text[] = "[vm 99999]\n\n[vm 100]\n# a\nhostpci0 = a ; b\ngpu=A40\t\n\n[vm 101]\nbad\n";
 		AUTO_FREE char *got = NULL;
+		AUTO_STRLIST struct strlist removed = { 0 };
 		size_t comments;
 
-		CHECK_NUM(settings_purge_vm(text, strlen(text), 100, &got, &comments, NULL), 0);
+		CHECK_NUM(settings_purge_vm(text, strlen(text), 100, &got, &removed, &comments, NULL), 0);
 		CHECK_STR(got, "[vm 99999]\n\n# a\n; b\n\n[vm 101]\nbad\n");
 		CHECK_NUM(comments, 2);
+		CHECK_NUM(removed.n, 2);
+		CHECK_STR(removed.n ? removed.s[0] : NULL, "hostpci0 = a");
+		CHECK_STR(removed.n ? removed.s[1] : NULL, "gpu=A40");
 	}
 	TEST("settings_purge_vm: a section with a fault is left, and one that is not there is no matter") {
 		static const char text[] = "[vm 100]\nhostpci0 = a\nnote: ask Bob\n";
 		AUTO_FREE char *got = NULL;
+		AUTO_STRLIST struct strlist removed = { 0 };
 		AUTO_ERR struct err e = { 0 };
 		size_t comments;
 
-		CHECK_NUM(settings_purge_vm(text, strlen(text), 100, &got, &comments, &e), -EINVAL);
+		CHECK_NUM(settings_purge_vm(text, strlen(text), 100, &got, &removed, &comments, &e), -EINVAL);
 		CHECK_HAS(e.msg, "/etc/pve/pve-vgpu.conf:3: ");
-		CHECK_NUM(settings_purge_vm(text, strlen(text), 101, &got, &comments, NULL), 0);
+		CHECK_NUM(settings_purge_vm(text, strlen(text), 101, &got, &removed, &comments, NULL), 0);
 		CHECK_STR(got, text);
+		CHECK_NUM(removed.n, 0);
 	}
 }
 
