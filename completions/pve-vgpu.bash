@@ -5,6 +5,7 @@
 _pve_vgpu() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd='' i
 	local commands='types list plan show create remove gc hook snippet guest version'
+	local commands='types list plan create remove gc hook snippet guest reconcile version'
 	local phases='pre-start post-start pre-stop post-stop'
 	local words=''
 
@@ -29,7 +30,7 @@ _pve_vgpu() {
 		show) words="--json $(_pve_vgpu_all_vmids)" ;;
 		create) words="--uuid --gpu --params --dry-run --json $(pve-vgpu types 2>/dev/null | awk -F'\t' 'NF == 6 { print $2 }' | sort -u)" ;;
 		remove) words="--dry-run $(pve-vgpu list 2>/dev/null | awk -F'\t' '{ print $5 == "-" ? $2 : $5 }')" ;;
-		gc) words='--dry-run' ;;
+		gc|reconcile) words='--dry-run' ;;
 		hook)
 			if [ "$i" -eq $((COMP_CWORD - 1)) ]; then
 				words="--dry-run $(_pve_vgpu_vmids)"

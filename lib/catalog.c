@@ -165,14 +165,18 @@ static char *driver_version(const struct root *r)
 	return text;
 }
 
-void catalog_load(struct catalog *c, const struct root *r)
+void catalog_fresh(struct catalog *c, const struct root *r)
+{
+	*c = (struct catalog){ .driver = driver_version(r) };
+}
+
+static void load(struct catalog *c, const struct root *r, bool any_driver)
 {
 	AUTO_FREE char *text = NULL;
 	AUTO_JSON struct json_object *top = NULL;
 	size_t len;
 
-	*c = (struct catalog){ 0 };
-	c->driver = driver_version(r);
+	catalog_fresh(c, r);
 	if (root_read(r, CATALOG_FILE, &text, &len, NULL) < 0)
 		return;
 	top = json_parse(text, len);
@@ -181,11 +185,21 @@ void catalog_load(struct catalog *c, const struct root *r)
 
 	const char *driver = json_str(top, "driver");
 
-	if (!driver || strcmp(driver, c->driver))
+	if (!any_driver && (!driver || strcmp(driver, c->driver)))
 		return;
 	load_types(c, json_arr(top, "types"));
 	load_gpus(c, json_arr(top, "gpus"));
 	c->changed = false;
+}
+
+void catalog_load(struct catalog *c, const struct root *r)
+{
+	load(c, r, false);
+}
+
+void catalog_load_last(struct catalog *c, const struct root *r)
+{
+	load(c, r, true);
 }
 
 static struct json_object *types_json(const struct catalog *c)

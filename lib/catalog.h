@@ -43,6 +43,15 @@ struct catalog {
  */
 void catalog_load(struct catalog *c, const struct root *r);
 
+/* An empty one under the driver that is loaded now: all names are read again. */
+void catalog_fresh(struct catalog *c, const struct root *r);
+
+/*
+ * What was saved last, whatever driver it was under: only to know what an id
+ * was called before. Not to be saved.
+ */
+void catalog_load_last(struct catalog *c, const struct root *r);
+
 /* Take in what others have written since it was loaded. */
 void catalog_merge(struct catalog *c, const struct root *r);
 

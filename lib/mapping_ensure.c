@@ -8,6 +8,7 @@
 #include <json-c/json.h>
 
 #include "cleanup.h"
+#include "cluster.h"
 #include "json_util.h"
 #include "pve_call.h"
 #include "quote.h"
@@ -293,18 +294,15 @@ int mapping_ensure(const struct root *r, const struct bdf *parents, size_t n, co
 {
 	AUTO_MAPPING_PLAN struct mapping_plan plan = { 0 };
 	AUTO_MAPPINGS struct mapping_list l = { 0 };
-	AUTO_FREE char *local = NULL;
-	const char *node;
+	AUTO_FREE char *node = NULL;
 	int rc;
 
 	if (!mapping_id_ok(id))
 		return fail(e, -EINVAL, "%s is no name for a mapping: it must be of letters, digits, '-' and '_', and begin with a letter",
 			    QUOTED(id));
-	rc = root_readlink(r, "etc/pve/local", &local, e);
-	if (rc < 0)
-		return rc;
-	node = path_base(local);
-	rc = mapping_list_read(r, &l, e);
+	rc = cluster_local_node(r, &node, e);
+	if (rc == 0)
+		rc = mapping_list_read(r, &l, e);
 	if (rc == 0)
 		rc = mapping_plan(r, node, mapping_find(&l, id), id, parents, n, &plan, e);
 	if (rc < 0 || !plan.change)

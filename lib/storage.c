@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "cluster.h"
 #include "quote.h"
 #include "section_config.h"
 #include "xalloc.h"
@@ -222,11 +223,9 @@ bool storage_on_node(const struct storage *s, const char *node)
 
 char *storage_local_node(const struct root *r)
 {
-	AUTO_FREE char *target = NULL;
+	char *node = NULL;
 
-	if (root_readlink(r, "etc/pve/local", &target, NULL) < 0)
-		return NULL;
-	return xstrdup(path_base(target));
+	return cluster_local_node(r, &node, NULL) < 0 ? NULL : node;
 }
 
 char *storage_snippets_dir(const struct storage *s)

@@ -21,6 +21,7 @@ int cmd_gc(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_hook(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_snippet(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_guest(struct ctx *c, int argc, char *argv[], struct err *e);
+int cmd_reconcile(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_version(struct ctx *c, int argc, char *argv[], struct err *e);
 
 #endif

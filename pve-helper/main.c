@@ -50,6 +50,8 @@ static const struct command {
 	  "the hookscript as a snippet in a storage of this node's own", cmd_snippet },
 	{ "guest", "<vmid> [--token-file F] [--storage S|--output F] [--dry-run]",
 	  "cloud-init vendor data for the guest: licence feature and client configuration token", cmd_guest },
+	{ "reconcile", "[--dry-run]",
+	  "after a driver upgrade: the types' new ids into the configs of this node's VMs", cmd_reconcile },
 	{ "version", "", "print the version", cmd_version },
 };
 

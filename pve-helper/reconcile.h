@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * After a driver upgrade: the ids that stand in the configs of this node's VMs
+ * against those that the types of their intents have now. What the config of a
+ * VM without an intent has is never touched, and neither is a line that an
+ * intent does not speak of.
+ */
+#ifndef RECONCILE_H
+#define RECONCILE_H
+
+#include "catalog.h"
+#include "ctx.h"
+#include "inventory.h"
+#include "mapping.h"
+#include "settings.h"
+#include "vmconf.h"
+#include "vmconf_pending.h"
+
+/* What the node has, read once for all VMs. */
+struct node_now {
+	const struct ctx *c;
+	char *name;			/* of the node */
+	struct settings settings;
+	struct catalog catalog;
+	struct catalog before;		/* as it was saved last, maybe under another driver */
+	struct inventory inv;
+	struct mapping_list mappings;
+	struct strlist checked;		/* mappings that were looked at */
+	int64_t deadline;
+};
+
+int node_now_read(const struct ctx *c, struct node_now *n, struct err *e);
+void node_now_free(struct node_now *n);
+#define AUTO_NODE_NOW __attribute__((cleanup(node_now_free)))
+
+/* One hostpci<N> that is to be written. */
+struct rewrite {
+	unsigned int index;
+	char *from, *to;		/* whole values */
+};
+
+struct verdict {
+	struct rewrite *rewrites;
+	size_t n;
+	struct strlist said;		/* what the admin should know, finished lines */
+	struct strlist faults;		/* what speaks against the next start, the same */
+};
+
+/*
+ * What has to be done for a VM. conf and pending are those of its config: what
+ * waits for the next start counts for more, as that is what is started then.
+ */
+void reconcile_vm(struct node_now *n, const struct vm_settings *vs, const struct vmconf *conf,
+		  const struct pending *pending, struct verdict *out);
+void verdict_free(struct verdict *v);
+#define AUTO_VERDICT __attribute__((cleanup(verdict_free)))
+
+/* Look at the mapping of a vGPU of this type, once a run, and mend its entries for this node. */
+void reconcile_mapping(struct node_now *n, const char *id, const struct vgpu_type *t,
+		       struct verdict *v);
+
+#endif

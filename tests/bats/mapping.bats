@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# PVE's cluster mappings that vGPUs come through: checked and mended by reconcile.
+
+load helper
+load pve_stub
+
+setup() {
+	node a40x8-mdev
+	mkdir -p "$ROOT/etc/pve/nodes/pve1"
+	pve_stub
+	CFG=$ROOT/etc/pve/mapping/pci.cfg
+	TYPE=$(pve_vgpu types --json | jq -r 'map(select(.name == "A40-24A"))[0].type')
+	FAR='id=10de:2235,iommugroup=9,node=pve2,path=0000:01:00.4,subsystem-id=10de:145a'
+	vm 100 "hostpci0: mapping=a40,mdev=$TYPE"
+	intent 100 A40-24A
+}
+
+teardown() {
+	node_teardown
+}
+
+# entry BDF [GROUP]: what the function's entry has to be
+entry() {
+	local d=$SYS/bus/pci/devices/$1 group=${2:-}
+
+	echo "id=$(cut -c3- "$d/vendor"):$(cut -c3- "$d/device"),iommugroup=${group:-$(basename "$(readlink "$d/iommu_group")")},node=pve1,path=$1,subsystem-id=$(cut -c3- "$d/subsystem_vendor"):$(cut -c3- "$d/subsystem_device")"
+}
+
+# mapping ENTRY…: the whole of pci.cfg
+mapping() {
+	{
+		echo a40
+		printf '\tmap %s\n' "$@"
+		printf '\tmdev 1\n\n'
+	} > "$CFG"
+}
+
+entries() {
+	sed -n 's/^\tmap //p' "$CFG"
+}
+
+@test "a mapping that agrees with the hardware is left alone" {
+	mapping "$FAR" "$(entry 0000:67:00.4)" "$(entry 0000:68:01.0)"
+	run pve_vgpu reconcile
+	assert_success
+	assert_output "vm 100: is right"
+	assert_equal "$(calls)" ''
+}
+
+@test "a stale entry of this node is replaced, through pvesh with the digest; all else stays" {
+	mapping "$(entry 0000:67:00.4 1234)" "$FAR" "$(entry 0000:68:00.4)"
+	run pve_vgpu reconcile --dry-run
+	assert_success
+	assert_output "vm 100: would change mapping 'a40': drop entry"
+	assert_output "iommugroup=1234"
+	assert_equal "$(calls)" ''
+	run pve_vgpu reconcile
+	assert_success
+	assert_output "vm 100: mapping 'a40': add 1 device of node 'pve1'"
+	assert_equal "$(entries)" "$(printf '%s\n' "$FAR" "$(entry 0000:68:00.4)" "$(entry 0000:67:00.4)")"
+	calls | grep -qE '^pvesh set /cluster/mapping/pci/a40 --digest [0-9a-f]{40} --map '
+	run grep -c live-migration "$CFG" "$CALLS"
+	refute_output ':1'
+	run pve_vgpu reconcile
+	assert_output "vm 100: is right"
+}
+
+@test "a device that is gone goes from the mapping, and the admin's selection stays" {
+	mapping "$(entry 0000:67:00.4)" 'id=10de:2235,iommugroup=1,node=pve1,path=0000:99:00.4,subsystem-id=10de:145a'
+	run pve_vgpu reconcile
+	assert_success
+	assert_output "there is no device 0000:99:00.4"
+	assert_equal "$(entries)" "$(entry 0000:67:00.4)"
+}
+
+@test "where every address has changed, all parents of the type take their place" {
+	mapping "$FAR" 'id=10de:2235,iommugroup=1,node=pve1,path=0000:99:00.4,subsystem-id=10de:145a'
+	run pve_vgpu reconcile
+	assert_success
+	assert_output "add 256 devices of node 'pve1'"
+	assert_equal "$(entries | wc -l)" 257
+	assert_equal "$(entries | head -1)" "$FAR"
+}
+
+@test "what is no mapping for vGPUs, or not there, is named and left alone" {
+	run pve_vgpu reconcile
+	assert_failure
+	assert_output "vm 100: mapping 'a40' is not in /etc/pve/mapping/pci.cfg"
+	mapping "$(entry 0000:67:00.4)"
+	sed -i '/mdev/d' "$CFG"
+	run pve_vgpu reconcile
+	assert_failure
+	assert_output "mapping 'a40': not marked for mediated devices (mdev)"
+	mapping "$FAR"
+	run pve_vgpu reconcile
+	assert_failure
+	assert_output "mapping 'a40': no entry for node 'pve1'"
+	assert_equal "$(calls)" ''
+}
+
+@test "two VMs of one mapping, one look; both ids are written" {
+	mapping "$(entry 0000:67:00.4 1234)"
+	vm 100 "hostpci0: mapping=a40,mdev=nvidia-9001,pcie=1"
+	vm 101 "hostpci0: mapping=a40,mdev=nvidia-9001"
+	intent 101 A40-24A
+	run pve_vgpu reconcile
+	assert_success
+	assert_equal "$(calls | grep -c 'pvesh set')" 1
+	grep -q "hostpci0: mapping=a40,mdev=$TYPE,pcie=1" "$ROOT/etc/pve/qemu-server/100.conf"
+	grep -q "hostpci0: mapping=a40,mdev=$TYPE\$" "$ROOT/etc/pve/qemu-server/101.conf"
+}
+
+@test "someone who changes the mappings meanwhile loses nothing" {
+	mapping "$(entry 0000:67:00.4 1234)"
+	echo "[ -e '$ROOT/once' ] || sed -i 's/^\tmdev 1/&\n\tdescription theirs/' '$CFG'; touch '$ROOT/once'" > "$ROOT/pvesh.after"
+	run pve_vgpu reconcile
+	assert_failure
+	assert_output "detected modified configuration"
+	grep -q 'description theirs' "$CFG"
+	entries | grep -q iommugroup=1234
+	run pve_vgpu reconcile
+	assert_success
+	grep -q 'description theirs' "$CFG"
+	assert_equal "$(entries)" "$(entry 0000:67:00.4)"
+}
