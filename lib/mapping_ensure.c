@@ -276,9 +276,11 @@ static int apply(const struct root *r, const char *node, const struct bdf *paren
 	int rc = 0;
 
 	if (!first->create) {
-		rc = get(r, id, GROW(now.m, now.n), &digest, e);
+		struct mapping *m = GROW(now.m, now.n);
+
+		rc = get(r, id, m, &digest, e);
 		if (rc == 0)
-			rc = mapping_plan(r, node, &now.m[0], id, parents, n, &again, e);
+			rc = mapping_plan(r, node, m, id, parents, n, &again, e);
 		plan = &again;
 	}
 	if (rc < 0 || !plan->change)

@@ -125,16 +125,17 @@ static int render(const struct ctx *c, struct guest *g, unsigned int vmid, const
 /* The value of cicustom with our volume as its vendor data, other data kept. */
 static char *cicustom_with(const char *now, const char *volid)
 {
-	static const char *const others[] = { "meta", "network", "user" };
-	char *value = xasprintf("vendor=%s", volid);
+	static const char *const others[] = { "user", "network", "meta" };
+	AUTO_STRLIST struct strlist parts = { 0 };
 
 	for (size_t i = 0; now && i < ARRAY_SIZE(others); i++) {
 		AUTO_FREE char *volume = vmconf_property(now, others[i], NULL);
-		AUTO_FREE char *before = value;
 
-		value = volume ? xasprintf("%s=%s,%s", others[i], volume, value) : xstrdup(value);
+		if (volume)
+			strlist_take(&parts, xasprintf("%s=%s", others[i], volume));
 	}
-	return value;
+	strlist_take(&parts, xasprintf("vendor=%s", volid));
+	return strlist_join(&parts, ",");
 }
 
 static void advise(const struct guest *g, unsigned int vmid, const char *volid)

@@ -2,8 +2,10 @@
 #include "guest_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "guest_data.h"
@@ -15,15 +17,19 @@
 
 int guest_file_read(const char *file, char **text, size_t *len, struct err *e)
 {
-	AUTO_FILE FILE *f = fopen(file, "re");
-	AUTO_FREE char *buf = xcalloc(TOKEN_MAX + 1, 1);
-	size_t n;
+	AUTO_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
+	AUTO_FREE char *buf = xcalloc(TOKEN_MAX + 2, 1);
+	size_t n = 0;
+	ssize_t got = 1;
 
-	if (!f)
+	if (fd < 0)
 		return fail_errno(e, errno, "read %s", QUOTED(file));
-	n = fread(buf, 1, TOKEN_MAX + 1, f);
-	if (ferror(f))
-		return fail_errno(e, errno, "read %s", QUOTED(file));
+	while (got && n <= TOKEN_MAX) {
+		got = read(fd, buf + n, TOKEN_MAX + 1 - n);
+		if (got < 0)
+			return fail_errno(e, errno, "read %s", QUOTED(file));
+		n += (size_t)got;
+	}
 	if (n > TOKEN_MAX)
 		return fail(e, -EFBIG, "read %s: longer than %d bytes", QUOTED(file), TOKEN_MAX);
 	*len = n;

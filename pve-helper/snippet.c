@@ -61,8 +61,11 @@ static void count_user(struct snippet_places *l, const char *volid, unsigned int
 		struct snippet_place *p = &l->p[i];
 		size_t len = strlen(p->storage->id);
 
-		if (!strncmp(volid, p->storage->id, len) && volid[len] == ':')
-			*GROW(p->vms, p->nvms) = vmid;
+		if (!strncmp(volid, p->storage->id, len) && volid[len] == ':') {
+			unsigned int *slot = GROW(p->vms, p->nvms);
+
+			*slot = vmid;
+		}
 	}
 }
 
@@ -105,8 +108,12 @@ static int add_vms(const struct root *r, struct snippet_places *l, struct err *e
 		if (!dot || strcmp(dot, ".conf"))
 			continue;
 		*dot = '\0';
-		if (parse_vmid(names.s[i], &vmid) == 0)
-			*GROW(vmids, n) = vmid;
+		if (parse_vmid(names.s[i], &vmid) < 0)
+			continue;
+
+		unsigned int *slot = GROW(vmids, n);
+
+		*slot = vmid;
 	}
 	if (n)
 		qsort(vmids, n, sizeof(*vmids), by_number);
@@ -125,7 +132,10 @@ int snippet_look(const struct root *r, struct snippet_places *out, struct err *e
 
 		if (!s->path || !storage_on_node(s, node))
 			continue;
-		look_at(r, s, GROW(out->p, out->n));
+
+		struct snippet_place *p = GROW(out->p, out->n);
+
+		look_at(r, s, p);
 	}
 	return rc < 0 ? rc : add_vms(r, out, e);
 }
