@@ -186,7 +186,8 @@ static void judge(struct job *j)
 		return;
 	}
 	t = chosen(j, types, n);
-	name = j->h.mapping ? xstrdup(t->key) : name_at_address(j, t);
+	name = j->h.mapping ? reconcile_mapping_name(j->n, j->h.mapping, t, j->h.mdev) :
+		name_at_address(j, t);
 	if (name)
 		add_rewrite(j, t, name);
 	if (j->h.mapping)

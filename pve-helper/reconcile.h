@@ -59,4 +59,12 @@ void verdict_free(struct verdict *v);
 void reconcile_mapping(struct node_now *n, const char *id, const struct vgpu_type *t,
 		       struct verdict *v);
 
+/*
+ * What mdev= has to be for the type on this node's devices of the mapping: the
+ * name that the config has, where one of them calls the type so; else what the
+ * first one calls it; else the type's key. The caller frees it.
+ */
+char *reconcile_mapping_name(const struct node_now *n, const char *id, const struct vgpu_type *t,
+			     const char *now);
+
 #endif

@@ -3,16 +3,23 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "framework.h"
 #include "mapping_ensure.h"
 #include "pci_tree.h"
 #include "quote.h"
 #include "reconcile.h"
 #include "xalloc.h"
 
-static bool offers(const struct inventory *inv, const struct bdf *parent, const struct vgpu_type *t)
+/* The function that an entry of this node names, if it is one that offers the type. */
+static bool parent_of(const struct node_now *n, const struct mapping_entry *entry,
+		      const struct vgpu_type *t, struct bdf *fn)
 {
-	const struct gpu *g = inventory_gpu_of(inv, parent);
+	const struct gpu *g;
 
+	if (entry->bad || strcmp(entry->node, n->name) || entry->paths.n != 1 ||
+	    bdf_parse(entry->paths.s[0], fn) < 0)
+		return false;
+	g = inventory_gpu_of(&n->inv, fn);
 	return g && gpu_offer(g, t);
 }
 
@@ -21,12 +28,9 @@ static void parents_kept(const struct node_now *n, const struct mapping *m, cons
 			 struct bdf_list *out)
 {
 	for (size_t i = 0; i < m->n; i++) {
-		const struct mapping_entry *entry = &m->entries[i];
 		struct bdf fn;
 
-		if (!entry->bad && !strcmp(entry->node, n->name) && entry->paths.n == 1 &&
-		    bdf_parse(entry->paths.s[0], &fn) == 0 && offers(&n->inv, &fn, t) &&
-		    !bdf_list_has(out, &fn))
+		if (parent_of(n, &m->entries[i], t, &fn) && !bdf_list_has(out, &fn))
 			bdf_list_add(out, &fn);
 	}
 }
@@ -90,4 +94,26 @@ void reconcile_mapping(struct node_now *n, const char *id, const struct vgpu_typ
 	}
 	for (size_t i = 0; i < faults.n; i++)
 		strlist_add(&v->faults, faults.s[i]);
+}
+
+char *reconcile_mapping_name(const struct node_now *n, const char *id, const struct vgpu_type *t,
+			     const char *now)
+{
+	const struct mapping *m = mapping_find(&n->mappings, id);
+	AUTO_FREE char *first = NULL;
+
+	for (size_t i = 0; m && i < m->n; i++) {
+		AUTO_FREE char *name = NULL;
+		struct bdf fn;
+
+		if (!parent_of(n, &m->entries[i], t, &fn) ||
+		    inventory_gpu_of(&n->inv, &fn)->framework != FRAMEWORK_MDEV ||
+		    mdev_type_dirname(&n->c->root, &fn, t->key, &name, NULL) < 0)
+			continue;
+		if (!strcmp(name, now))
+			return take_ptr(name);
+		if (!first)
+			first = take_ptr(name);
+	}
+	return first ? take_ptr(first) : xstrdup(t->key);
 }

@@ -5,7 +5,12 @@ load helper
 load pve_stub
 
 setup() {
-	node a40x8-mdev
+	start_node a40x8-mdev
+}
+
+# start_node FILE: the node, its tools, and VM 100 with a vGPU through mapping a40
+start_node() {
+	node "$1"
 	mkdir -p "$ROOT/etc/pve/nodes/pve1"
 	pve_stub
 	CFG=$ROOT/etc/pve/mapping/pci.cfg
@@ -108,6 +113,23 @@ entries() {
 	assert_equal "$(calls | grep -c 'pvesh set')" 1
 	grep -q "hostpci0: mapping=a40,mdev=$TYPE,pcie=1" "$ROOT/etc/pve/qemu-server/100.conf"
 	grep -q "hostpci0: mapping=a40,mdev=$TYPE\$" "$ROOT/etc/pve/qemu-server/101.conf"
+}
+
+@test "the name that the mapping's devices have for the type is written, whatever driver is in it" {
+	local other=vfio-pci-${TYPE#nvidia-}
+
+	jq '.vf_drivers = {"0000:67:00.4": "vfio-pci"}' "$TOP/tests/nodes/a40x8-mdev.json" > "$BATS_TEST_TMPDIR/n.json"
+	ROOT=$BATS_TEST_TMPDIR/mixed
+	start_node "$BATS_TEST_TMPDIR/n.json"
+	[ -d "$SYS/class/mdev_bus/0000:67:00.4/mdev_supported_types/$other" ]
+	mapping "$(entry 0000:67:00.4)" "$(entry 0000:68:00.4)"
+	vm 100 "hostpci0: mapping=a40,mdev=$other"
+	vm 101 "hostpci0: mapping=a40,mdev=nvidia-9001"
+	intent 101 A40-24A
+	run pve_vgpu reconcile
+	assert_success
+	assert_output "vm 100: is right"
+	grep -q "hostpci0: mapping=a40,mdev=$other\$" "$ROOT/etc/pve/qemu-server/101.conf"
 }
 
 @test "someone who changes the mappings meanwhile loses nothing" {
