@@ -59,6 +59,21 @@ int main(void)
 		CHECK_NUM(c.ntypes, 0);
 		tree_free(&t);
 	}
+	TEST("catalog_load_last: what another driver version had; catalog_fresh: nothing of before") {
+		AUTO_CATALOG struct catalog last = { 0 }, fresh = { 0 };
+
+		t = tree_make("mkdir -p proc/driver/nvidia var/lib/pve-vgpu; echo new > proc/driver/nvidia/version;"
+			      "cat > var/lib/pve-vgpu/types.json <<'J'\n{\"version\":1,\"driver\":\"new\","
+			      "\"types\":[{\"type\":\"nvidia-1\",\"full_name\":\"x\"}],\"gpus\":[]}\nJ\n");
+		catalog_fresh(&fresh, &t.r);
+		CHECK_NUM(fresh.ntypes, 0);
+		CHECK_STR(fresh.driver, "new");
+		shell("sed -i s/new/old/ %s/var/lib/pve-vgpu/types.json", t.path);
+		catalog_load_last(&last, &t.r);
+		CHECK(catalog_type(&last, "nvidia-1"));
+		CHECK_STR(last.driver, "new");
+		tree_free(&t);
+	}
 	TEST("catalog: rows of another shape are passed over") {
 		AUTO_CATALOG struct catalog c = { 0 };
 

@@ -403,6 +403,20 @@ static void test_change(const struct tree *t)
 		CHECK_NUM(root_replace(&t->r, "nowhere/x", "x", 0600, &e), -ENOENT);
 		CHECK_NUM(root_replace(&t->r, "x", "x", 0600, &e), -EINVAL);
 	}
+	TEST("root_symlink: keeps its target word for word, and takes nobody's place") {
+		AUTO_FREE char *target = NULL;
+		AUTO_ERR struct err e = { 0 };
+
+		CHECK_NUM(root_symlink(&t->r, "/etc/file", "var/mine", &e), 0);
+		CHECK_NUM(root_readlink(&t->r, "var/mine", &target, NULL), 0);
+		CHECK_STR(target, "/etc/file");
+		CHECK_NUM(root_symlink(&t->r, "/other", "var/mine", &e), -EEXIST);
+		CHECK_STR(e.msg, "make link '/var/mine': File exists");
+		CHECK_NUM(root_symlink(&t->r, "/other", "nowhere/link", NULL), -ENOENT);
+		CHECK_NUM(root_symlink(&t->r, "/other", "top", NULL), 0);
+		CHECK_NUM(unlinkat(t->r.fd, "top", 0), 0);
+		CHECK_NUM(root_unlink(&t->r, "var/mine", NULL), 0);
+	}
 	TEST("root_unlink: removes a file, and its absence is success") {
 		AUTO_ERR struct err e = { 0 };
 
