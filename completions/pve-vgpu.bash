@@ -4,8 +4,7 @@
 
 _pve_vgpu() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd='' i
-	local commands='types list plan show create remove gc hook snippet guest version'
-	local commands='types list plan create remove gc hook snippet guest reconcile version'
+	local commands='types list plan show set unset create remove gc hook snippet guest reconcile version'
 	local phases='pre-start post-start pre-stop post-stop'
 	local words=''
 
@@ -22,13 +21,25 @@ _pve_vgpu() {
 	--token-file|--output) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--storage) words=$(pvesm status 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
 	--uuid|--params) return ;;
+	--index) words='0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15' ;;
+	--placement) words='first spread pack' ;;
+	--mode) words='auto native args wrapper' ;;
+	--display) words='on off auto' ;;
 	*)
 		case $cmd in
 		'') words="$commands --root --help --version" ;;
 		types|list) words='--json' ;;
 		plan) words="--fit --json $(_pve_vgpu_vmids)" ;;
 		show) words="--json $(_pve_vgpu_all_vmids)" ;;
-		create) words="--uuid --gpu --params --dry-run --json $(pve-vgpu types 2>/dev/null | awk -F'\t' 'NF == 6 { print $2 }' | sort -u)" ;;
+		set)
+			if [ "$i" -eq $((COMP_CWORD - 1)) ]; then
+				words=$(_pve_vgpu_all_vmids)
+			else
+				words="$(_pve_vgpu_types) --index --gpu --placement --params --mode --x-vga --no-x-vga --pcie --no-pcie --display --ramfb --no-ramfb --dry-run"
+			fi
+			;;
+		unset) words="--index --dry-run $(_pve_vgpu_all_vmids)" ;;
+		create) words="--uuid --gpu --params --dry-run --json $(_pve_vgpu_types)" ;;
 		remove) words="--dry-run $(pve-vgpu list 2>/dev/null | awk -F'\t' '{ print $5 == "-" ? $2 : $5 }')" ;;
 		gc|reconcile) words='--dry-run' ;;
 		hook)
@@ -45,6 +56,10 @@ _pve_vgpu() {
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+_pve_vgpu_types() {
+	pve-vgpu types 2>/dev/null | awk -F'\t' 'NF == 6 { print $2 }' | sort -u
 }
 
 _pve_vgpu_vmids() {

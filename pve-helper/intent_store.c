@@ -85,7 +85,7 @@ int intent_edit_text(const struct intent_edit *edit, const char *text, size_t le
 	size_t comments;
 
 	if (edit->afresh) {
-		int rc = settings_purge_vm(text, len, edit->vmid, &empty, &comments, e);
+		int rc = settings_purge_vm(text, len, edit->vmid, &empty, NULL, &comments, e);
 
 		if (rc < 0)
 			return rc;

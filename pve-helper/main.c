@@ -33,15 +33,14 @@ static const struct command {
 	  "elsewhere; --fit: how many more VMs could start with each type, and why no more", cmd_plan },
 	{ "show", "[<vmid>] [--json]", "what VMs are to get, how their configs carry it, what they have, and "
 	  "what is wrong; without a vmid all of the cluster that are to get something", cmd_show },
-	{ "create", "<type> [--uuid U] [--gpu B] [--params P] [--dry-run] [--json]",
-	  "make a vGPU for no VM; kept until it is removed", cmd_create },
-	{ "remove", "<uuid|address> [--dry-run]", "remove a vGPU that pve-vgpu has made", cmd_remove },
 	{ "set", "<vmid> <type>[,<type>…] [--index N] [--gpu G] [--placement P] [--params P] "
 	  "[--mode M] [--x-vga|--no-x-vga] [--pcie|--no-pcie] [--display D] [--ramfb|--no-ramfb] [--dry-run]",
 	  "give a VM a vGPU: its intent into the settings, and what brings it to QEMU into the VM's config",
 	  cmd_set },
 	{ "unset", "<vmid> [--index N] [--dry-run]", "take that back, as it was before", cmd_unset },
-	{ "gc", "[--dry-run]", "remove what VMs that no longer run have left", cmd_gc },
+	{ "create", "<type> [--uuid U] [--gpu B] [--params P] [--dry-run] [--json]",
+	  "make a vGPU for no VM; kept until it is removed", cmd_create },
+	{ "remove", "<uuid|address> [--dry-run]", "remove a vGPU that pve-vgpu has made", cmd_remove },
 	{ "gc", "[--dry-run]", "remove what VMs that no longer run have left, and the settings "
 	  "of VMs that are gone from the cluster", cmd_gc },
 	{ "hook", "<vmid> <phase> [--dry-run]", "one phase of PVE's hookscript: pre-start, post-start, "
