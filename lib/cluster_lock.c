@@ -84,6 +84,8 @@ static int fail_lock(const struct root *r, const char *name, const char *what, i
 	if (rc == -EACCES && !cluster_quorate(r))
 		return cluster_fail_quorum(lock, e);
 	fail_errno(e, -rc, "%s: make directory '/" LOCK_DIR "/%s'", lock, name);
+	if (geteuid())
+		err_hint(e, "only root may change what is in /etc/pve");
 	err_hint(e, "'pvecm status' and 'systemctl status pve-cluster' tell about /etc/pve");
 	return rc;
 }
@@ -98,9 +100,9 @@ int cluster_lock_take(const struct root *r, const char *name, const char *what, 
 	if (!cluster_quorate(r))
 		return fail_lock(r, name, what, -EACCES, e);
 	/* As PVE does it: a cluster that has never locked anything has no directory for it. */
-	rc = root_mkdir(r, LOCK_DIR, e);
+	rc = root_mkdir(r, LOCK_DIR, NULL);
 	if (rc < 0)
-		return fail_in(e, rc, "lock %s", what);
+		return fail_lock(r, name, what, rc, e);
 
 	AUTO_FD int fd = root_openat(r, LOCK_DIR, O_PATH | O_DIRECTORY, 0);
 

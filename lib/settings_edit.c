@@ -308,6 +308,19 @@ static char *doc_text(const struct doc *d)
 	return text;
 }
 
+/* A mark that is a fault where it stands would be passed over at the start of the file. */
+static int check_mark(const struct doc *d, struct err *e)
+{
+	size_t i = 0;
+
+	while (i < d->n && d->lines[i].gone)
+		i++;
+	if (d->bom || i == d->n || (d->added.n && d->at <= i) ||
+	    strncmp(d->lines[i].text, SETTINGS_BOM, strlen(SETTINGS_BOM)))
+		return 0;
+	return fail(e, -EINVAL, "/" SETTINGS_PATH ":%zu: a byte order mark in the line; remove it", i + 1);
+}
+
 /* What stops the VM of this section, with the place; NULL: nothing. The caller frees it. */
 static char *section_fault(const char *text, const char *file, unsigned int vmid)
 {
@@ -375,6 +388,9 @@ int settings_edit_vm(const char *text, size_t len, unsigned int vmid,
 	place_added(&d, vmid);
 	if (keys && !d.added.n && !count_keys(&d))
 		drop_section(&d);
+	rc = check_mark(&d, e);
+	if (rc < 0)
+		return rc;
 
 	AUTO_FREE char *before = xstrndup(text, len);
 	AUTO_FREE char *made = doc_text(&d);
@@ -412,6 +428,8 @@ int settings_purge_vm(const char *text, size_t len, unsigned int vmid, char **ou
 	}
 	if (has_section(&d))
 		drop_section(&d);
-	*out = doc_text(&d);
-	return 0;
+	rc = check_mark(&d, e);
+	if (rc == 0)
+		*out = doc_text(&d);
+	return rc;
 }

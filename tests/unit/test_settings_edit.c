@@ -176,6 +176,8 @@ static void test_refused(void)
 			      "/etc/pve/pve-vgpu.conf:3: section [vm 100] is there already, in line 1");
 		check_refused("# x\n[vm 10O]\nhostpci0 = a\n", "hostpci0", "a", -EINVAL,
 			      "/etc/pve/pve-vgpu.conf:2: '[vm 10O]' names no VM");
+		check_refused("[vm 100]\nhostpci0 = a\n" BOM "[vm 101]\n", "hostpci0", NULL, -EINVAL,
+			      "/etc/pve/pve-vgpu.conf:3: a byte order mark in the line");
 		CHECK_NUM(settings_edit_vm(nul, sizeof(nul) - 1, 100, NULL, 0, &got, &e), -EINVAL);
 		CHECK_HAS(e.msg, "NUL byte");
 	}
