@@ -559,8 +559,9 @@ load hook_helper
 	assert_equal "$(mdevs)" ""
 }
 
-@test "mapping: is left to qemu-server, with a word about it" {
+@test "mapping: is left to qemu-server, with a word about it, where /etc/pve does not tell which node this is" {
 	node a40x8-mdev
+	rm "$ROOT/etc/pve/local"
 	intent 100 A40-24A
 	vm 100 'hostpci0: mapping=a40,mdev=nvidia-575'
 	ops_reset
@@ -797,8 +798,8 @@ hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 	assert_success
 	assert_equal "$output" ""
 	assert_equal "$(ops)" 0
-	# after the root itself
-	sed -n "\\|\"$ROOT\"|,\$p" "$BATS_TEST_TMPDIR/trace" | sed 1d | grep -o '"[^"]*"' > "$BATS_TEST_TMPDIR/opened" || true
+	# after the root itself, which the command line names too
+	sed -n "\\|open.*\"$ROOT\"|,\$p" "$BATS_TEST_TMPDIR/trace" | sed 1d | grep -o '"[^"]*"' > "$BATS_TEST_TMPDIR/opened" || true
 	cat "$BATS_TEST_TMPDIR/opened"
 	assert_equal "$(grep -c -e '"etc/pve/pve-vgpu.conf"' -e '"etc/pve/qemu-server/100.conf"' "$BATS_TEST_TMPDIR/opened")" 2
 	assert_equal "$(grep -v '"etc/pve' "$BATS_TEST_TMPDIR/opened")" '"run/pve-vgpu/100.json"'
