@@ -40,16 +40,22 @@ static void add_deleted(struct pending *p, const char *list)
 	}
 }
 
+/* The length of a line's key; 0: it has none. */
+static size_t key_of(const char *line)
+{
+	size_t n = strspn(line, LOWER "0123456789_-");
+
+	return n && line[n] == ':' && strchr(LOWER, *line) ? n : 0;
+}
+
 static void read_line(struct pending *p, const char *line, size_t len)
 {
 	AUTO_FREE char *text = xstrndup(line, trimmed(line, len));
-	size_t key = strspn(text, LOWER "0123456789_-");
-
-	if (!key || text[key] != ':' || !strchr(LOWER, *text))
-		return;
-
+	size_t key = key_of(text);
 	const char *value = text + key + 1;
 
+	if (!key)
+		return;
 	while (isspace((unsigned char)*value))
 		value++;
 	if (!*value)
@@ -93,6 +99,39 @@ const struct pending_change *pending_of(const struct pending *p, const char *key
 		if (!strcmp(p->changes[i].key, key))
 			return &p->changes[i];
 	return NULL;
+}
+
+/* Whether the line of the current configuration is not the next one's. */
+static bool is_replaced(const struct pending *p, const char *line, size_t len)
+{
+	AUTO_FREE char *text = xstrndup(line, len);
+	size_t key = key_of(text);
+
+	text[key] = '\0';
+	return key && pending_of(p, text);
+}
+
+char *pending_apply(const struct pending *p, const char *text, size_t len)
+{
+	const char *next = text, *end = text + len;
+	char *out;
+	size_t n;
+	FILE *f = xmemstream(&out, &n);
+
+	while (next < end && *next != '[') {
+		const char *line = next;
+		const char *nl = memchr(line, '\n', (size_t)(end - line));
+		size_t line_len = (size_t)((nl ? nl : end) - line);
+
+		next = nl ? nl + 1 : end;
+		if (!is_replaced(p, line, line_len))
+			fprintf(f, "%.*s\n", (int)line_len, line);
+	}
+	for (size_t i = 0; i < p->n; i++)
+		if (p->changes[i].value)
+			fprintf(f, "%s: %s\n", p->changes[i].key, p->changes[i].value);
+	fclose(f);
+	return out;
 }
 
 void pending_free(struct pending *p)

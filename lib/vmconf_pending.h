@@ -24,6 +24,14 @@ void pending_parse(const char *text, size_t len, struct pending *out);
 /* What waits for a key, or NULL. */
 const struct pending_change *pending_of(const struct pending *p, const char *key);
 
+/*
+ * The configuration as the VM's next start makes it, in the same form and without
+ * snapshots; the caller frees it. qemu-server applies what waits before it
+ * calls the hookscript.
+ * Source: qemu-server src/PVE/QemuServer.pm, vm_start_nolock()
+ */
+char *pending_apply(const struct pending *p, const char *text, size_t len);
+
 void pending_free(struct pending *p);
 #define AUTO_PENDING __attribute__((cleanup(pending_free)))
 

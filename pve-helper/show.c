@@ -49,6 +49,15 @@ static void add_problem(struct show_vm *vm, const struct err *e)
 
 /* --- the config --- */
 
+/* What a start refuses or does follows from the config that it will have. */
+static void read_next(struct show_vm *vm, const char *file, const char *text, size_t len)
+{
+	AUTO_FREE char *next = pending_apply(&vm->pending, text, len);
+
+	vmconf_free(&vm->conf);
+	vmconf_parse(next, strlen(next), file, &vm->conf, NULL);
+}
+
 static void read_conf(const struct show *s, struct show_vm *vm)
 {
 	AUTO_FREE char *path = xasprintf("etc/pve/nodes/%s/qemu-server/%u.conf", vm->node, vm->vmid);
@@ -58,14 +67,17 @@ static void read_conf(const struct show *s, struct show_vm *vm)
 	size_t len;
 	int rc = root_read(&s->c->root, path, &text, &len, &e);
 
+	/* A NUL ends the text below, and must be told before. */
 	if (rc == 0)
 		rc = vmconf_parse(text, len, file, &vm->conf, &e);
 	if (rc < 0) {
 		add_problem(vm, &e);
 		return;
 	}
-	vm->has_conf = true;
 	pending_parse(text, len, &vm->pending);
+	if (vm->pending.n)
+		read_next(vm, file, text, len);
+	vm->has_conf = true;
 }
 
 static enum show_identity identity_state(const struct show_vm *vm)

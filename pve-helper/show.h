@@ -53,8 +53,8 @@ struct show_vm {
 	bool here;			/* on this node: what it has is known */
 	const struct vm_settings *vs;	/* its section, faulty or not; NULL: none */
 	bool has_conf;
-	struct vmconf conf;
-	struct pending pending;
+	struct vmconf conf;		/* as its next start has it */
+	struct pending pending;		/* where that is not what it has now */
 	enum show_identity identity;
 	enum show_hook hook;
 	pid_t qemu;

@@ -138,3 +138,21 @@ text() {
 	hook 100 pre-start
 	assert_equal "$(text)" $'[vm 100]\nhostpci0 = A40-24A\n[vm 102]\nhostpci0 = A40-12A\n.'
 }
+
+@test "gc: /etc/pve is changed by what pmxcfs knows alone" {
+	local trace=$BATS_TEST_TMPDIR/trace
+
+	cluster
+	settings '[vm 102]' 'hostpci0 = A40-12A'
+	# LeakSanitizer does not work where strace looks on.
+	ASAN_OPTIONS=detect_leaks=0 strace -f -o "$trace" "$PVE_VGPU" --root "$ROOT" gc > /dev/null
+	# from the lock on
+	sed -n '/mkdirat(.*"pve-vgpu", 0700)/,$p' "$trace" > "$trace.locked"
+	assert_equal "$(grep -cE '^[0-9]+ +(f?chmod|fchmodat|f?chown|fchownat|link|linkat|symlinkat|flock|f?truncate|fallocate)\(' "$trace.locked")" 0
+	assert_equal "$(grep -c O_TMPFILE "$trace.locked")" 0
+	assert_equal "$(grep -E 'O_CREAT' "$trace.locked" | grep -c '"\.pve-vgpu\.conf\.[0-9a-f]*\.tmp", O_WRONLY|O_CREAT|O_EXCL.*, 0640)')" 1
+	assert_equal "$(grep -c O_CREAT "$trace.locked")" 1
+	# written through before it takes the file's place, and the lock goes last
+	assert_equal "$(grep -oE '(fsync|renameat|unlinkat)\(' "$trace.locked" | tr -d '\n')" 'fsync(renameat(unlinkat('
+	assert_equal "$(stat -c %a "$ROOT/$CONF")" 640
+}

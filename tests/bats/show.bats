@@ -175,7 +175,7 @@ problems() {
 	assert_equal "$(show '.[0].problems')" '[]'
 }
 
-@test "show: what waits for the next start" {
+@test "show: what waits for the next start, and how that start will have it" {
 	cluster
 	vm 100 "$HOOK" "hostpci0: $VF1,mdev=nvidia-575" '' '[PENDING]' 'args: -foo' 'delete: hostpci0,memory' 'onboot: 1' '' '[snap]' 'args: -bar'
 	intent 100 A40-24A
@@ -183,6 +183,13 @@ problems() {
 	run -0 pve_vgpu show 100
 	assert_output $'at next start\targs: -foo'
 	assert_output $'at next start\thostpci0 goes'
+	assert_output "nothing in the VM's config attaches this vGPU"
+	# As `set` leaves the config of a VM that runs.
+	vm 100 "$HOOK" '' '[PENDING]' "hostpci0: $VF1,mdev=nvidia-575"
+	assert_equal "$(show '.[0] | [.vgpus[0].attach, .vgpus[0].config, .problems]')" "[\"address\",\"$VF1,mdev=nvidia-575\",[]]"
+	printf 'name: a\nargs: \0\n[PENDING]\nargs: x\n' > "$ROOT/etc/pve/qemu-server/100.conf"
+	run -0 pve_vgpu show 100
+	assert_output '/etc/pve/nodes/pve1/qemu-server/100.conf:2: NUL byte in the line'
 }
 
 @test "show: what is there and not what is wanted any more" {

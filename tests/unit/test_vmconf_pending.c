@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "vmconf_pending.h"
 
+#include "cleanup.h"
 #include "tap.h"
 
 static struct pending parse(const char *text)
@@ -41,6 +42,17 @@ int main(void)
 
 		CHECK_NUM(p.n, 0);
 		CHECK_NUM(q.n, 0);
+	}
+	TEST("pending_apply: the configuration of the next start") {
+		static const char text[] = "#note\nargs: a\nhostpci0: b\n\nvga: std\n[PENDING]\nargs: -bar\ndelete: hostpci0\n"
+			"hostpci1: c\n[snap]\nargs: z\n";
+		AUTO_PENDING struct pending p = parse(text);
+		AUTO_PENDING struct pending none = { 0 };
+		AUTO_FREE char *got = pending_apply(&p, text, strlen(text));
+		AUTO_FREE char *same = pending_apply(&none, "args: a", 7);
+
+		CHECK_STR(got, "#note\n\nvga: std\nargs: -bar\nhostpci1: c\n");
+		CHECK_STR(same, "args: a\n");
 	}
 	return tap_done();
 }
