@@ -6,9 +6,11 @@
 
 #include "cleanup.h"
 #include "cluster.h"
+#include "inventory.h"
 #include "settings_edit.h"
 #include "settings_file.h"
 #include "settings_store.h"
+#include "vmproc.h"
 #include "xalloc.h"
 
 /*
@@ -75,6 +77,35 @@ static void purge_free(struct purge *p)
 	strlist_free(&p->kept);
 }
 
+/* Whether this node has anything that its intent proves to be the VM's. */
+static bool has_left(const struct root *r, unsigned int vmid)
+{
+	AUTO_FREE char *record = xasprintf("run/pve-vgpu/%u.json", vmid);
+	bool left = root_exists(r, record);
+
+	for (unsigned int i = 0; i < SETTINGS_HOSTPCI_MAX && !left; i++) {
+		char uuid[UUID_TEXT_LEN];
+
+		vgpu_pve_uuid(vmid, i, uuid);
+
+		AUTO_FREE char *mdev = xasprintf("sys/bus/mdev/devices/%s", uuid);
+
+		left = root_exists(r, mdev);
+	}
+	return left;
+}
+
+/* Why the VM's section must stay for now; NULL: it need not. */
+static const char *why_kept(const struct ctx *c, unsigned int vmid)
+{
+	if (vm_lock_held(&c->root, vmid))
+		return "PVE holds the lock of its config";
+	if (has_left(&c->root, vmid))
+		return c->dry_run ? "it would go once what the VM has on this node is removed" :
+				    "what the VM has on this node is to be removed first";
+	return NULL;
+}
+
 static char *describe(const struct ctx *c, unsigned int vmid, const struct strlist *lines, size_t comments)
 {
 	AUTO_FREE char *text = strlist_join(lines, "; ");
@@ -88,15 +119,14 @@ static char *describe(const struct ctx *c, unsigned int vmid, const struct strli
 /* One VM's section out of *text, which is replaced. */
 static void purge_vm(struct purge *p, unsigned int vmid, char **text)
 {
-	AUTO_FREE char *record = xasprintf("run/pve-vgpu/%u.json", vmid);
 	AUTO_STRLIST struct strlist lines = { 0 };
 	AUTO_ERR struct err e = { 0 };
+	const char *why = why_kept(p->c, vmid);
 	char *out = NULL;
 	size_t comments;
 
-	if (root_exists(&p->c->root, record) && !p->c->dry_run) {
-		strlist_take(&p->kept, xasprintf("vm %u: gone from the cluster: its settings stay until what it has on this node is removed",
-						 vmid));
+	if (why) {
+		strlist_take(&p->kept, xasprintf("vm %u: gone from the cluster: its settings stay: %s", vmid, why));
 		return;
 	}
 	if (settings_purge_vm(*text, strlen(*text), vmid, &out, &lines, &comments, &e) < 0) {

@@ -102,13 +102,29 @@ text() {
 	# Its start is younger than start-grace.
 	run -0 pve_vgpu gc
 	assert_output 'vm 100: A40-24A on'
-	assert_output 'vm 100: gone from the cluster: its settings stay until what it has on this node is removed'
+	assert_output 'vm 100: gone from the cluster: its settings stay: what the VM has on this node is to be removed first'
 	age 100 400
 	run -0 pve_vgpu gc
 	assert_output ': removed'
 	assert_output 'vm 100: gone from the cluster: removed from /etc/pve/pve-vgpu.conf: hostpci0 = A40-24A'
 	assert_equal "$(mdevs)" ''
 	assert_equal "$(text)" .
+}
+
+@test "gc: the settings stay while PVE holds the lock of the VM's config" {
+	cluster
+	settings '[vm 102]' 'hostpci0 = A40-12A'
+	pve_lock 102
+	run -0 pve_vgpu gc
+	pve_unlock
+	assert_equal "$output" 'vm 102: gone from the cluster: its settings stay: PVE holds the lock of its config'
+	make "$(uuid 102)" "$VF1" nvidia-575
+	run -0 pve_vgpu gc --dry-run
+	assert_output 'vm 102: gone from the cluster: its settings stay: it would go once what the VM has on this node is removed'
+	run -0 pve_vgpu gc
+	assert_output "vm 102: A40-24A on $VF1: removed"
+	assert_output 'vm 102: gone from the cluster: removed from'
+	assert_equal "$(mdevs)" ''
 }
 
 @test "gc: a lock that another has is waited for, and the removal is no success without it" {

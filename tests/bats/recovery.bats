@@ -125,6 +125,7 @@ nothing_left() {
 @test "gc: foreign vGPUs, another VM's pattern without an intent and what create made stay" {
 	node a40-foreign
 	settings '[vm 100]' 'hostpci1 = A40-4Q'
+	vm 100
 	make "$(uuid 100 0)" 0000:e8:00.5 nvidia-560
 	make "$(uuid 200 0)" 0000:e8:00.6 nvidia-560
 	run pve_vgpu create A40-4Q
