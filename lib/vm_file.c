@@ -19,11 +19,16 @@ static char *sha1_text(const char *text, size_t len)
 	return xstrdup(digest);
 }
 
+static char *path_of(const struct vm_file *f)
+{
+	return xasprintf("etc/pve/nodes/%s/qemu-server/%u.conf", f->node, f->vmid);
+}
+
 static int read_text(const struct root *r, struct vm_file *f, struct err *e)
 {
-	AUTO_FREE char *path = xasprintf("etc/pve/nodes/%s/qemu-server/%u.conf", f->node, f->vmid);
+	AUTO_FREE char *path = path_of(f);
 	AUTO_FREE char *file = xasprintf("/%s", path);
-	AUTO_FREE char *text = NULL;
+	AUTO_FREE char *text = NULL, *next = NULL;
 	size_t len;
 	int rc = root_read(r, path, &text, &len, e);
 
@@ -33,7 +38,20 @@ static int read_text(const struct root *r, struct vm_file *f, struct err *e)
 		return rc;
 	f->digest = sha1_text(text, len);
 	pending_parse(text, len, &f->pending);
-	return 0;
+	next = pending_apply(&f->pending, text, len);
+	return vmconf_parse(next, strlen(next), file, &f->next, e);
+}
+
+bool vm_file_changed(const struct root *r, const struct vm_file *f)
+{
+	AUTO_FREE char *path = path_of(f);
+	AUTO_FREE char *text = NULL, *digest = NULL;
+	size_t len;
+
+	if (root_read(r, path, &text, &len, NULL) < 0)
+		return true;
+	digest = sha1_text(text, len);
+	return strcmp(digest, f->digest) != 0;
 }
 
 int vm_file_read(const struct root *r, unsigned int vmid, struct vm_file *out, struct err *e)
@@ -58,6 +76,7 @@ void vm_file_free(struct vm_file *f)
 	free(f->node);
 	free(f->digest);
 	vmconf_free(&f->conf);
+	vmconf_free(&f->next);
 	pending_free(&f->pending);
 	*f = (struct vm_file){ 0 };
 }

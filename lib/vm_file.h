@@ -15,6 +15,7 @@ struct vm_file {
 	bool local;		/* it is this one */
 	char *digest;		/* by which PVE tells whether the file has changed meanwhile */
 	struct vmconf conf;	/* as it is now */
+	struct vmconf next;	/* as the VM's next start has it, with what waits */
 	struct pending pending;
 };
 
@@ -24,6 +25,10 @@ struct vm_file {
  * The digest is the SHA-1 of the text: qemu-server src/PVE/QemuServer.pm, parse_vm_config()
  */
 int vm_file_read(const struct root *r, unsigned int vmid, struct vm_file *out, struct err *e);
+
+/* Whether the configuration is another one by now than the one that was read. */
+bool vm_file_changed(const struct root *r, const struct vm_file *f);
+
 void vm_file_free(struct vm_file *f);
 #define AUTO_VM_FILE __attribute__((cleanup(vm_file_free)))
 

@@ -24,17 +24,14 @@ int config_apply(const struct root *r, const struct vm_file *vm, const struct co
 		 struct err *e)
 {
 	AUTO_STRLIST struct strlist words = { 0 };
-	AUTO_ERR struct err why = { 0 };
 	int rc;
 
 	if (!l->n)
 		return 0;
 	words_of(vm, l, vm->digest, &words);
-	rc = pve_call(r, vm->local ? QM : PVESH, &words, NULL, &why);
-	/* pve-common src/PVE/Tools.pm, assert_if_modified() */
-	if (rc == -EIO && why.msg && strstr(why.msg, "detected modified configuration"))
-		rc = -ESTALE;
-	return rc < 0 ? err_move(e, &why, rc) : 0;
+	rc = pve_call(r, vm->local ? QM : PVESH, &words, NULL, e);
+	/* The words for it differ from version to version; and one that fails may have done it first. */
+	return rc < 0 && vm_file_changed(r, vm) ? -ESTALE : rc;
 }
 
 static bool is_plain(const char *word)

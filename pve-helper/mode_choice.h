@@ -16,9 +16,16 @@ struct mode_facts {
 	/* of the node */
 	const char *qemu_server;	/* version; NULL: not known, and taken for an old one */
 	bool wrapper;			/* the wrapper stands at /usr/bin/kvm */
+	bool inject_uuid;		/* and gives QEMU a -uuid that it lacks */
 	bool mdev, vendor;		/* where the node has the types: on the mdev bus, on vendor VFIO */
+	bool nvidia;			/* one of the types is NVIDIA's */
+	bool other_domain;		/* the vendor VFs are all in PCI domains other than 0000 */
+	/* of the VM */
+	bool smbios_uuid;		/* its config gives the guest a UUID of its own */
+	bool own_uuid;			/* its args have a -uuid of the admin's */
 	/* of the intent */
 	enum vm_mode asked;		/* MODE_UNSET: choose */
+	bool kept;			/* it is asked for by the settings, not by this command */
 	bool several;			/* an index has more than one choice */
 	bool placement, gpu, params;
 	bool x_vga, display, ramfb;
