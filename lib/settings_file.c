@@ -5,22 +5,31 @@
 
 #include "cleanup.h"
 #include "cluster.h"
+#include "xalloc.h"
+
+int settings_read_text(const struct root *r, char **text, size_t *len, struct settings *out,
+		       struct err *e)
+{
+	int rc = root_read(r, SETTINGS_PATH, text, len, e);
+
+	if (rc == -ENOENT) {
+		rc = cluster_mounted(r, e);
+		if (rc < 0)
+			return fail_in(e, rc, "read '/" SETTINGS_PATH "'");
+		err_clear(e);
+		*text = xstrdup("");
+		*len = 0;
+	}
+	if (rc < 0)
+		return rc;
+	settings_parse(*text, *len, "/" SETTINGS_PATH, out);
+	return 0;
+}
 
 int settings_read(const struct root *r, struct settings *out, struct err *e)
 {
 	AUTO_FREE char *text = NULL;
-	size_t len = 0;
-	int rc = root_read(r, SETTINGS_PATH, &text, &len, e);
+	size_t len;
 
-	if (rc == -ENOENT) {
-		rc = cluster_mounted(r, e);
-		if (rc == 0)
-			err_clear(e);
-		else
-			fail_in(e, rc, "read '/" SETTINGS_PATH "'");
-	}
-	if (rc < 0)
-		return rc;
-	settings_parse(text ? text : "", len, "/" SETTINGS_PATH, out);
-	return 0;
+	return settings_read_text(r, &text, &len, out, e);
 }

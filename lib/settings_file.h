@@ -19,4 +19,11 @@
  */
 int settings_read(const struct root *r, struct settings *out, struct err *e);
 
+/*
+ * The same, and the text that it was read from, for those who change it: *text ends in a
+ * NUL behind *len bytes, is empty where there is no file, and is the caller's.
+ */
+int settings_read_text(const struct root *r, char **text, size_t *len, struct settings *out,
+		       struct err *e);
+
 #endif

@@ -16,6 +16,9 @@
 #include "vmproc.h"
 #include "xalloc.h"
 
+/* Looks that may find what others have changed since the look before. */
+#define ATTEMPTS	4
+
 static int prepare(struct set_job *j, struct err *e)
 {
 	int rc = set_read(j, e);
@@ -31,8 +34,8 @@ static int prepare(struct set_job *j, struct err *e)
 
 static void say_mode(const struct set_job *j)
 {
-	printf("vm %u: mode %s: %s%s%s\n", j->vm.vmid, vm_mode_name(j->mode.mode), j->mode.why,
-	       j->mode.price ? "; price: " : "", j->mode.price ? j->mode.price : "");
+	printf("vm %u: mode %s: %s; price: %s\n", j->vm.vmid, vm_mode_name(j->mode.mode), j->mode.why,
+	       j->mode.price ? j->mode.price : "none");
 }
 
 static void say_intents(const struct set_job *j)
@@ -41,7 +44,7 @@ static void say_intents(const struct set_job *j)
 		AUTO_FREE char *choices = strlist_join(&j->vs->intents[i].choices, ", ");
 
 		printf("vm %u: hostpci%u: %s (%s)\n", j->vm.vmid, j->vs->intents[i].index, choices,
-		       j->types[i]->key);
+		       j->types[i].t[0]->key);
 	}
 }
 
@@ -52,21 +55,18 @@ static void say_notes(const struct set_job *j)
 		fprintf(stderr, "pve-vgpu: vm %u: %s\n", j->vm.vmid, j->notes.s[i]);
 }
 
-/* What of the changes waits for the VM's next start; hookscript does not. */
-static void say_pending(const struct set_job *j)
+static struct intent_edit edit_of(const struct set_job *j)
 {
-	bool waits = false;
-
-	for (size_t i = 0; i < j->changes.n; i++)
-		waits |= strcmp(j->changes.c[i].key, "hookscript") != 0;
-	if (waits && j->vm.local && vm_qemu_pid(&j->c->root, j->vm.vmid))
-		printf("vm %u: it runs: the change waits in [PENDING] until its next start\n", j->vm.vmid);
+	return (struct intent_edit){
+		.vmid = j->vm.vmid, .afresh = j->afresh, .s = j->asked.s, .n = j->asked.n,
+		.read = j->text, .read_len = j->len,
+	};
 }
 
 static bool settings_differ(const struct set_job *j)
 {
 	AUTO_FREE char *text = NULL;
-	struct intent_edit edit = { j->vm.vmid, j->afresh, j->asked->s, j->asked->n };
+	struct intent_edit edit = edit_of(j);
 
 	if (intent_edit_text(&edit, j->text, j->len, &text, NULL) < 0)
 		return true;
@@ -83,10 +83,10 @@ static int say_plan(struct set_job *j, struct err *e)
 	say_intents(j);
 	say_mode(j);
 	if (settings_differ(j))
-		for (size_t i = 0; i < j->asked->n; i++)
-			if (j->asked->s[i].value)
+		for (size_t i = 0; i < j->asked.n; i++)
+			if (j->asked.s[i].value)
 				printf("would write into [vm %u] of /etc/pve/pve-vgpu.conf: %s = %s\n",
-				       j->vm.vmid, j->asked->s[i].key, j->asked->s[i].value);
+				       j->vm.vmid, j->asked.s[i].key, j->asked.s[i].value);
 	for (size_t i = 0; i < said.n; i++)
 		printf("would change %s\n", said.s[i]);
 	if (j->changes.n) {
@@ -96,6 +96,8 @@ static int say_plan(struct set_job *j, struct err *e)
 	} else if (!settings_differ(j) && !said.n) {
 		printf("vm %u: nothing to change\n", j->vm.vmid);
 	}
+	if (j->vm.local && vm_qemu_pid(&j->c->root, j->vm.vmid))
+		printf("vm %u: it runs: what is changed would wait for its next start\n", j->vm.vmid);
 	say_notes(j);
 	return 0;
 }
@@ -121,7 +123,7 @@ static int take_back(const struct set_job *j, const struct intent_undo *undo, in
 
 static int apply(struct set_job *j, struct intent_undo *undo, struct err *e)
 {
-	struct intent_edit edit = { j->vm.vmid, j->afresh, j->asked->s, j->asked->n };
+	struct intent_edit edit = edit_of(j);
 	AUTO_STRLIST struct strlist said = { 0 };
 	bool differ = settings_differ(j);
 	int rc = differ ? intent_store(&j->c->root, &edit, undo, e) : 0;
@@ -138,44 +140,40 @@ static int apply(struct set_job *j, struct intent_undo *undo, struct err *e)
 	say_mode(j);
 	if (!differ && !j->changes.n && !said.n)
 		printf("vm %u: nothing to change\n", j->vm.vmid);
-	say_pending(j);
+	config_say_waits(&j->c->root, j->vm.vmid, &j->changes, differ);
 	say_notes(j);
-	if (!j->c->dry_run)
-		catalog_save(&j->catalog, &j->c->root, NULL);
+	catalog_save(&j->catalog, &j->c->root, NULL);
 	return 0;
 }
 
-/* One pass; what was read may be stale by the time it is used. */
-static int set_once(struct ctx *c, struct set_asked *asked, struct intent_undo *undo, struct err *e)
+/* One pass; what was read may be stale by the time it is used. What was written is taken back where it fails. */
+static int set_once(struct ctx *c, const struct set_asked *asked, struct err *e)
 {
-	__attribute__((cleanup(set_job_free))) struct set_job j = { .c = c, .asked = asked };
-	int rc = prepare(&j, e);
+	__attribute__((cleanup(set_job_free))) struct set_job j = { .c = c };
+	AUTO_UNDO struct intent_undo undo = { 0 };
+	int rc;
 
+	set_asked_copy(&j.asked, asked);
+	rc = prepare(&j, e);
 	if (rc == 0)
-		rc = c->dry_run ? say_plan(&j, e) : apply(&j, undo, e);
-	if (rc < 0 && rc != -ESTALE)
-		take_back(&j, undo, rc, e);
-	return rc;
+		rc = c->dry_run ? say_plan(&j, e) : apply(&j, &undo, e);
+	return rc < 0 ? take_back(&j, &undo, rc, e) : 0;
 }
 
 int cmd_set(struct ctx *c, int argc, char *argv[], struct err *e)
 {
 	AUTO_SET_ASKED struct set_asked asked = { 0 };
-	AUTO_UNDO struct intent_undo undo = { 0 };
 	AUTO_ERR struct err why = { 0 };
 	int rc = set_options_read(c, argc, argv, &asked, e);
 
 	if (rc < 0)
 		return rc;
-	rc = set_once(c, &asked, &undo, &why);
-	/* Somebody has edited the VM between our look and our change: look again, once. */
-	if (rc == -ESTALE) {
+	rc = -ESTALE;
+	for (int i = 0; i < ATTEMPTS && rc == -ESTALE; i++) {
 		err_clear(&why);
-		rc = set_once(c, &asked, &undo, &why);
+		rc = set_once(c, &asked, &why);
 	}
-	if (rc == -ESTALE) {
-		intent_take_back(&c->root, &undo, NULL);
-		err_hint(&why, "something keeps changing the VM's config; try again");
-	}
+	if (rc == -ESTALE)
+		err_hint(&why, "something keeps changing the VM's config or its settings; nothing of this was kept, try again");
 	return rc < 0 ? fail_in(e, err_move(e, &why, rc), "set vm %u", asked.vmid) : 0;
 }

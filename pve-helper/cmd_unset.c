@@ -9,18 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "args_carried.h"
 #include "args_unit.h"
 #include "cleanup.h"
+#include "cluster.h"
 #include "commands.h"
 #include "config_apply.h"
+#include "hookscript.h"
+#include "identity.h"
 #include "options.h"
 #include "parse.h"
-#include "pkg_version.h"
 #include "quote.h"
 #include "set_job.h"
 #include "settings_file.h"
-#include "vm_uuid.h"
 #include "xalloc.h"
+
+/* Looks that may find what others have changed since the look before. */
+#define ATTEMPTS	4
 
 struct unset {
 	struct ctx *c;
@@ -29,8 +34,11 @@ struct unset {
 	unsigned int index;
 	struct vm_file vm;
 	bool gone;			/* the cluster has no such VM */
+	char *text;			/* of the settings as they are */
+	size_t len;
 	struct settings settings;
-	const struct vm_settings *vs;	/* NULL: no intent */
+	const struct vm_settings *vs;	/* the VM's section, or NULL */
+	bool foreign;			/* the section was another VM's, of the same vmid */
 	bool last;			/* no intent is left after it */
 	struct set_asked keys;		/* of the section, to go */
 	struct config_changes changes;
@@ -41,6 +49,7 @@ static void unset_free(struct unset *u)
 {
 	vm_file_free(&u->vm);
 	settings_free(&u->settings);
+	free(u->text);
 	set_asked_free(&u->keys);
 	config_changes_free(&u->changes);
 	strlist_free(&u->notes);
@@ -51,28 +60,55 @@ static bool goes(const struct unset *u, unsigned int index)
 	return !u->one || index == u->index;
 }
 
-static int read_all(struct unset *u, struct err *e)
+static int read_intent(struct unset *u, struct err *e)
 {
-	AUTO_ERR struct err why = { 0 };
-	int rc = settings_read(&u->c->root, &u->settings, e);
+	int rc = settings_read_text(&u->c->root, &u->text, &u->len, &u->settings, e);
 
 	if (rc == 0)
 		rc = settings_vm(&u->settings, u->vmid, &u->vs, e);
 	if (rc < 0)
 		return rc;
-	rc = vm_file_read(&u->c->root, u->vmid, &u->vm, &why);
-	u->gone = rc == -ENOENT && u->vs;
-	if (rc < 0 && !u->gone)
-		return err_move(e, &why, rc);
+	/* A section without any intent goes, too. */
+	u->vs = settings_section(&u->settings, u->vmid);
 	u->last = true;
 	for (size_t i = 0; u->vs && i < u->vs->n_intents; i++)
 		u->last &= goes(u, u->vs->intents[i].index);
-	if (!u->gone && u->vm.conf.lock) {
-		fail(e, -EBUSY, "its config is locked (%s): PVE is at work on it", QUOTED(u->vm.conf.lock));
-		err_hint(e, "try again when that is done; if nothing is at work any more: qm unlock %u", u->vmid);
-		return -EBUSY;
-	}
 	return 0;
+}
+
+static int check_vm(struct unset *u, struct err *e)
+{
+	u->foreign = u->vs && !identity_matches(u->vs->identity, &u->vm.next);
+	if (u->foreign)
+		strlist_take(&u->notes, xasprintf("the section [vm %u] was that of another VM (%s): nothing of it is put back into this one's config",
+						  u->vmid, u->vs->identity));
+	if (!u->vm.conf.lock)
+		return 0;
+	fail(e, -EBUSY, "its config is locked (%s): PVE is at work on it", QUOTED(u->vm.conf.lock));
+	err_hint(e, "try again when that is done; if nothing is at work any more: qm unlock %u", u->vmid);
+	return -EBUSY;
+}
+
+/*
+ * The config is read before the settings, for `set` writes them the other way
+ * round: of one that comes between, the config's digest tells.
+ */
+static int read_all(struct unset *u, struct err *e)
+{
+	AUTO_ERR struct err why = { 0 };
+	int vm = vm_file_read(&u->c->root, u->vmid, &u->vm, &why);
+	int rc = vm == -ENOENT ? cluster_mounted(&u->c->root, e) : 0;
+
+	if (rc == 0)
+		rc = read_intent(u, e);
+	if (rc < 0)
+		return rc;
+	u->gone = vm == -ENOENT && u->vs;
+	if (vm < 0 && !u->gone)
+		return err_move(e, &why, vm);
+	if (!u->c->dry_run && !cluster_quorate(&u->c->root))
+		return cluster_fail_quorum("change the VM's config and the settings", e);
+	return u->gone ? 0 : check_vm(u, e);
 }
 
 /* hostpci<N>: what stood there before `set`, or nothing. Another device that took the slot since stays. */
@@ -97,31 +133,44 @@ static void want_line(struct unset *u, unsigned int index, const char *was)
 /* The args keep the units of the indices that stay, as they are. */
 static int want_args(struct unset *u, struct err *e)
 {
-	const char *has = vm_file_next(&u->vm, "args");
-	AUTO_FREE char *args = NULL;
-	int rc;
+	AUTO_FREE char *own = NULL, *args = NULL;
+	int rc = args_drop_carried(&u->settings, u->vmid, vm_file_next(&u->vm, "args"), &own, &u->notes, e);
 
-	if (!args_may_have_unit(has, u->vmid))
-		return 0;
-	if (u->last || !u->vs)
-		rc = args_units_write(has, u->vmid, NULL, 0, NULL, &args, e);
+	if (rc < 0)
+		return rc;
+	if (!args_may_have_unit(own, u->vmid))
+		args = take_ptr(own);
+	else if (u->last)
+		rc = args_units_write(own, u->vmid, NULL, 0, NULL, &args, e);
 	else
-		rc = args_unit_remove(has, u->vmid, u->index, &args, e);
+		rc = args_unit_remove(own, u->vmid, u->index, &args, e);
 	if (rc == 0)
 		config_want(&u->changes, &u->vm, "args", args);
 	return rc;
 }
 
+/* Ours gives way to what was there before; one that somebody has put there since stays. */
+static void want_hookscript(struct unset *u)
+{
+	const struct root *r = &u->c->root;
+	const char *has = vm_file_next(&u->vm, "hookscript"), *before = u->vs && !u->foreign ? u->vs->next_hook : NULL;
+
+	if (!has && before)
+		config_want(&u->changes, &u->vm, "hookscript", before);
+	else if (hookscript_is_ours(r, has) || hookscript_is_lost(r, has))
+		config_want(&u->changes, &u->vm, "hookscript", before);
+}
+
 static int plan_config(struct unset *u, struct err *e)
 {
-	for (size_t i = 0; u->vs && i < u->vs->n_intents; i++) {
+	for (size_t i = 0; u->vs && !u->foreign && i < u->vs->n_intents; i++) {
 		unsigned int index = u->vs->intents[i].index;
 
 		if (goes(u, index))
 			want_line(u, index, u->vs->was[index]);
 	}
-	if (u->last && hookscript_is_ours(&u->c->root, vm_file_next(&u->vm, "hookscript")))
-		config_want(&u->changes, &u->vm, "hookscript", u->vs ? u->vs->next_hook : NULL);
+	if (u->last)
+		want_hookscript(u);
 	return want_args(u, e);
 }
 
@@ -166,7 +215,10 @@ static void say_plan(const struct unset *u)
 
 static int apply(struct unset *u, struct err *e)
 {
-	struct intent_edit edit = { .vmid = u->vmid, .afresh = u->last, .s = u->keys.s, .n = u->keys.n };
+	struct intent_edit edit = {
+		.vmid = u->vmid, .afresh = u->last, .s = u->keys.s, .n = u->keys.n,
+		.read = u->text, .read_len = u->len,
+	};
 	AUTO_UNDO struct intent_undo undo = { 0 };
 	int rc = u->gone ? 0 : config_apply(&u->c->root, &u->vm, &u->changes, e);
 
@@ -181,6 +233,8 @@ static int apply(struct unset *u, struct err *e)
 		       u->gone ? "; the VM itself is gone" : "");
 	else
 		printf("vm %u: hostpci%u is no vGPU any more\n", u->vmid, u->index);
+	if (!u->gone)
+		config_say_waits(&u->c->root, u->vmid, &u->changes, u->vs);
 	return 0;
 }
 
@@ -242,11 +296,12 @@ int cmd_unset(struct ctx *c, int argc, char *argv[], struct err *e)
 			    SETTINGS_HOSTPCI_MAX - 1);
 	u.one = index;
 	u.index = (unsigned int)n;
-	rc = unset_once(c, &u, &why);
-	/* Somebody has edited the VM between our look and our change: look again, once. */
-	if (rc == -ESTALE) {
+	rc = -ESTALE;
+	for (int i = 0; i < ATTEMPTS && rc == -ESTALE; i++) {
 		err_clear(&why);
 		rc = unset_once(c, &u, &why);
 	}
+	if (rc == -ESTALE)
+		err_hint(&why, "something keeps changing the VM's config or its settings; try again");
 	return rc < 0 ? fail_in(e, err_move(e, &why, rc), "unset vm %u", u.vmid) : 0;
 }

@@ -2,10 +2,12 @@
 #include "config_apply.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "pve_call.h"
+#include "vmproc.h"
 #include "xalloc.h"
 
 /* The words of the command, without the program. */
@@ -32,6 +34,28 @@ int config_apply(const struct root *r, const struct vm_file *vm, const struct co
 	rc = pve_call(r, vm->local ? QM : PVESH, &words, NULL, e);
 	/* The words for it differ from version to version; and one that fails may have done it first. */
 	return rc < 0 && vm_file_changed(r, vm) ? -ESTALE : rc;
+}
+
+void config_say_waits(const struct root *r, unsigned int vmid, const struct config_changes *l,
+		      bool settings)
+{
+	AUTO_VM_FILE struct vm_file now = { 0 };
+	AUTO_STRLIST struct strlist keys = { 0 };
+
+	/* Read again: a VM of another node waits as well, and PVE knows whether it runs. */
+	if ((!l->n && !settings) || vm_file_read(r, vmid, &now, NULL) < 0)
+		return;
+	for (size_t i = 0; i < l->n; i++)
+		if (pending_of(&now.pending, l->c[i].key))
+			strlist_add(&keys, l->c[i].key);
+	if (keys.n) {
+		AUTO_FREE char *list = strlist_join(&keys, ", ");
+
+		printf("vm %u: it runs: %s %s in [PENDING] until its next start\n", vmid, list,
+		       keys.n == 1 ? "waits" : "wait");
+	} else if (now.local && vm_qemu_pid(r, vmid)) {
+		printf("vm %u: it runs: this counts from its next start on\n", vmid);
+	}
 }
 
 static bool is_plain(const char *word)

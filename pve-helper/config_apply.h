@@ -13,6 +13,14 @@
 int config_apply(const struct root *r, const struct vm_file *vm, const struct config_changes *l,
 		 struct err *e);
 
+/*
+ * Say what of that waits for the VM's next start, which is the case while it
+ * runs: PVE then keeps it in [PENDING], but for hookscript. settings: they have
+ * changed, and count from the next start, too.
+ */
+void config_say_waits(const struct root *r, unsigned int vmid, const struct config_changes *l,
+		      bool settings);
+
 /* The command that does it, for an admin to read: "qm set 100 --hookscript …"; the caller frees it. */
 char *config_command(const struct vm_file *vm, const struct config_changes *l);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "intent_store.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,11 +139,35 @@ struct store {
 	struct intent_undo found;	/* of the text that the edit was last made on */
 };
 
+static bool same_sections(const struct section *a, const struct section *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!same(section_value(b, a->k[i].key), a->k[i].value))
+			return false;
+	return true;
+}
+
+/* What was planned counts for the section that was read alone: another node may have been at work. */
+static int check_read(const struct intent_edit *edit, const char *text, size_t len, struct err *e)
+{
+	AUTO_SECTION struct section then = { 0 }, now = { 0 };
+
+	section_read(edit->read, edit->read_len, edit->vmid, &then);
+	section_read(text, len, edit->vmid, &now);
+	if (same_sections(&then, &now))
+		return 0;
+	return fail(e, -ESTALE, "[vm %u] in /etc/pve/pve-vgpu.conf was changed meanwhile", edit->vmid);
+}
+
 static int make_edit(void *arg, const char *text, size_t len, char **out, struct err *e)
 {
 	struct store *s = arg;
-	int rc = intent_edit_text(s->edit, text, len, out, e);
+	int rc = check_read(s->edit, text, len, e);
 
+	if (rc == 0)
+		rc = intent_edit_text(s->edit, text, len, out, e);
 	if (rc < 0)
 		return rc;
 	intent_undo_free(&s->found);

@@ -13,6 +13,8 @@ struct intent_edit {
 	bool afresh;		/* what the section has belongs to another VM, or all of it goes */
 	const struct setting *s;
 	size_t n;
+	const char *read;	/* the settings as they were when the edit was planned */
+	size_t read_len;
 };
 
 /* The text with the edit made; pure. Returns as settings_edit_vm(). */
@@ -34,7 +36,8 @@ struct intent_undo {
  * Make the edit in /etc/pve/pve-vgpu.conf. *undo becomes what takes it back;
  * where it has something already, that is kept, so that it leads back to where the
  * first of several edits began. Nothing is written where nothing changes.
- * Returns as settings_change().
+ * Returns as settings_change(); -ESTALE: the VM's section is another one by now
+ * than the one that was read, and nothing was changed.
  */
 int intent_store(const struct root *r, const struct intent_edit *edit, struct intent_undo *undo,
 		 struct err *e);

@@ -47,7 +47,7 @@ static int ask_pvesm(const struct root *r, const char *volume, char **path, stru
 	return 0;
 }
 
-static int find(const struct root *r, const char *volume, char **path, struct err *e)
+int next_hook_path(const struct root *r, const char *volume, char **path, struct err *e)
 {
 	AUTO_STORAGES struct storage_list l = { 0 };
 	AUTO_ERR struct err why = { 0 };
@@ -86,7 +86,7 @@ static int run(const struct phase *p, const struct vmconf *conf, const char *vol
 	struct script s = {
 		.args = args, .mark = MARK, .mark_value = mark, .umask = p->c->umask,
 	};
-	int rc = find(&p->c->root, volume, &path, e);
+	int rc = next_hook_path(&p->c->root, volume, &path, e);
 
 	if (rc < 0)
 		return rc;

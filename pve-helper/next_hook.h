@@ -12,6 +12,13 @@
 const char *next_hook_volume(const struct phase *p);
 
 /*
+ * The file that a hookscript's volume is, from the root, which the caller
+ * frees: by storage.cfg, or where that does not tell by `pvesm path`. Returns 0
+ * or -errno.
+ */
+int next_hook_path(const struct root *r, const char *volume, char **path, struct err *e);
+
+/*
  * Call it; nothing is done where the VM has none, or its section is another
  * VM's. No lock of ours may be held. Returns 0 where its exit status was 0,
  * else -errno with the reason.

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "hookscript.h"
 #include "identity.h"
 #include "quote.h"
 #include "set_job.h"
@@ -15,51 +16,52 @@ static bool is_known(const struct set_job *j, unsigned int index)
 	return j->old && !j->afresh && settings_has_intent(&j->before, j->vm.vmid, index);
 }
 
-/* The line that stands where ours is to be. */
-static int keep_line(struct set_job *j, struct err *e)
+/* What a line says that the settings have keys for, and nobody has spoken of, stays. */
+static void keep_properties(struct set_job *j, const struct hostpci *line)
 {
-	unsigned int index = j->asked->index;
-	AUTO_FREE char *key = xasprintf("hostpci%u", index), *was = xasprintf("was-%s", key);
-	const char *has = vm_file_next(&j->vm, key);
-	struct hostpci line;
-	bool vgpu;
+	const struct vm_settings *old = j->afresh ? NULL : j->old;
+	AUTO_FREE char *key = xasprintf("hostpci%u", j->asked.index);
 
-	if (!has || is_known(j, index))
-		return 0;
-	hostpci_parse(has, &line);
-	vgpu = !line.bad && line.mdev;
-	hostpci_free(&line);
-	if (vgpu) {
-		set_asked_add(j->asked, was, has);
-		strlist_take(&j->notes, xasprintf("%s: %s gives way, and `pve-vgpu unset %u` brings it back",
-						  key, QUOTED(has), j->vm.vmid));
-		return 0;
-	}
-	fail(e, -EEXIST, "its config has %s: %s, which is no vGPU", key, QUOTED(has));
-	err_hint(e, "choose another --index, or take that device out: qm set %u --delete %s", j->vm.vmid,
-		 key);
-	return -EEXIST;
+	if (line->pcie && !set_asked_has(&j->asked, "pcie") && !(old && old->pcie))
+		set_asked_add(&j->asked, "pcie", "yes");
+	if (line->x_vga && !set_asked_has(&j->asked, "x-vga") && !(old && old->x_vga != X_VGA_NONE))
+		set_asked_add(&j->asked, "x-vga", key);
+}
+
+/* The vGPU's line that stands where ours is to be. Any other is refused when it comes to the config. */
+static void keep_line(struct set_job *j)
+{
+	unsigned int index = j->asked.index;
+	AUTO_FREE char *key = xasprintf("hostpci%u", index), *was = xasprintf("was-%s", key);
+	const struct hostpci *line = &j->vm.next.hostpci[index];
+
+	if (!line->present || line->bad || !line->mdev)
+		return;
+	keep_properties(j, line);
+	if (is_known(j, index))
+		return;
+	set_asked_add(&j->asked, was, line->raw);
 }
 
 static void keep_hookscript(struct set_job *j)
 {
 	const char *has = vm_file_next(&j->vm, "hookscript");
 
-	if (!has || !strcmp(has, j->volid))
+	if (!has || !strcmp(has, j->volid) || hookscript_is_lost(&j->c->root, has))
 		return;
-	set_asked_add(j->asked, "next-hook", has);
+	set_asked_add(&j->asked, "next-hook", has);
 	strlist_take(&j->notes, xasprintf("its hookscript %s is called as before, by pve-vgpu", QUOTED(has)));
 }
 
 static void note_identity(struct set_job *j)
 {
-	AUTO_FREE char *identity = identity_of(&j->vm.conf);
+	AUTO_FREE char *identity = identity_of(&j->vm.next);
 
-	j->afresh = j->old && !identity_matches(j->old->identity, &j->vm.conf);
+	j->afresh = j->old && !identity_matches(j->old->identity, &j->vm.next);
 	if (j->afresh)
 		strlist_take(&j->notes, xasprintf("the section [vm %u] was that of another VM (%s): it is begun anew",
 						  j->vm.vmid, j->old->identity));
-	set_asked_add(j->asked, "identity", identity);
+	set_asked_add(&j->asked, "identity", identity);
 }
 
 int set_intent(struct set_job *j, struct err *e)
@@ -68,13 +70,11 @@ int set_intent(struct set_job *j, struct err *e)
 	int rc;
 
 	note_identity(j);
-	rc = keep_line(j, e);
-	if (rc < 0)
-		return rc;
+	keep_line(j);
 	keep_hookscript(j);
 
 	struct intent_edit edit = {
-		.vmid = j->vm.vmid, .afresh = j->afresh, .s = j->asked->s, .n = j->asked->n,
+		.vmid = j->vm.vmid, .afresh = j->afresh, .s = j->asked.s, .n = j->asked.n,
 	};
 
 	rc = intent_edit_text(&edit, j->text, j->len, &text, e);

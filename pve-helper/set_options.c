@@ -49,6 +49,21 @@ void set_asked_add(struct set_asked *a, const char *key, const char *value)
 	s->value = value ? xstrdup(value) : NULL;
 }
 
+bool set_asked_has(const struct set_asked *a, const char *key)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (!strcmp(a->s[i].key, key))
+			return true;
+	return false;
+}
+
+void set_asked_copy(struct set_asked *to, const struct set_asked *from)
+{
+	*to = (struct set_asked){ .vmid = from->vmid, .index = from->index };
+	for (size_t i = 0; i < from->n; i++)
+		set_asked_add(to, from->s[i].key, from->s[i].value);
+}
+
 void set_asked_free(struct set_asked *a)
 {
 	for (size_t i = 0; i < a->n; i++) {

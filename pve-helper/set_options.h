@@ -19,6 +19,12 @@ int set_options_read(struct ctx *c, int argc, char *argv[], struct set_asked *ou
 /* Add a key, or replace what is asked of it. */
 void set_asked_add(struct set_asked *a, const char *key, const char *value);
 
+/* Whether this key is among what is asked for, be it to go. */
+bool set_asked_has(const struct set_asked *a, const char *key);
+
+/* A copy of its own; release with set_asked_free(). */
+void set_asked_copy(struct set_asked *to, const struct set_asked *from);
+
 void set_asked_free(struct set_asked *a);
 #define AUTO_SET_ASKED __attribute__((cleanup(set_asked_free)))
 

@@ -5,6 +5,7 @@
 
 #include "cleanup.h"
 #include "cluster.h"
+#include "hookscript.h"
 #include "quote.h"
 #include "set_job.h"
 #include "settings_file.h"
@@ -15,34 +16,32 @@ void set_job_free(struct set_job *j)
 {
 	vm_file_free(&j->vm);
 	free(j->text);
-	settings_free(&j->before);
-	settings_free(&j->after);
 	free(j->volid);
 	inventory_free(&j->inv);
 	catalog_free(&j->catalog);
+	for (size_t i = 0; j->types && j->vs && i < j->vs->n_intents; i++)
+		free(j->types[i].t);
 	free(j->types);
+	free(j->gpus);
+	bdf_list_free(&j->others);
+	set_asked_free(&j->asked);
 	free(j->qemu_server);
 	mode_choice_free(&j->mode);
 	strlist_free(&j->mappings);
 	config_changes_free(&j->changes);
 	strlist_free(&j->notes);
+	settings_free(&j->before);
+	settings_free(&j->after);
 }
 
 static int read_settings(struct set_job *j, struct err *e)
 {
-	int rc = cluster_mounted(&j->c->root, e);
+	int rc = settings_read_text(&j->c->root, &j->text, &j->len, &j->before, e);
 
-	if (rc == 0)
-		rc = root_read(&j->c->root, SETTINGS_PATH, &j->text, &j->len, e);
-	if (rc == -ENOENT && cluster_mounted(&j->c->root, NULL) == 0) {
-		err_clear(e);
-		j->text = xstrdup("");
-		rc = 0;
-	}
 	if (rc < 0)
 		return rc;
-	settings_parse(j->text, j->len, "/" SETTINGS_PATH, &j->before);
 	rc = settings_vm(&j->before, j->vm.vmid, &j->old, e);
+	j->old = settings_section(&j->before, j->vm.vmid);
 	if (rc < 0)
 		err_hint(e, "mend that line first; nothing was changed");
 	return rc;
@@ -66,54 +65,29 @@ static int check_vm(const struct set_job *j, struct err *e)
 	return 0;
 }
 
-bool hookscript_is_ours(const struct root *r, const char *volid)
-{
-	AUTO_STORAGES struct storage_list l = { 0 };
-	AUTO_FREE char *path = NULL;
-
-	return volid && storage_list_read(r, &l, NULL) == 0 &&
-		storage_snippet_path(&l, volid, &path, NULL) == 0 && snippet_is_ours(r, path);
-}
-
-/* A hookscript that PVE would refuse is not worth being called after ours. */
-static int check_hookscript(const struct set_job *j, const char *volid, struct err *e)
-{
-	AUTO_STORAGES struct storage_list l = { 0 };
-	AUTO_FREE char *path = NULL;
-	AUTO_ERR struct err why = { 0 };
-	int rc = storage_list_read(&j->c->root, &l, e);
-
-	if (rc < 0 || !j->vm.local)
-		return rc;
-	rc = storage_snippet_path(&l, volid, &path, &why);
-	if (rc == 0 && root_exists(&j->c->root, path))
-		return 0;
-	if (rc == 0)
-		fail(&why, -ENOENT, "there is no file '%s'", path);
-	fail(e, -ENOENT, "the VM has the hookscript %s, which cannot be called: %s", QUOTED(volid),
-	     why.msg);
-	err_hint(e, "put it back, or take it out of the VM: qm set %u --delete hookscript", j->vm.vmid);
-	return -ENOENT;
-}
-
 static int find_hookscript(struct set_job *j, struct err *e)
 {
+	const struct root *r = &j->c->root;
 	const char *has = vm_file_next(&j->vm, "hookscript");
+	int rc;
 
-	if (hookscript_is_ours(&j->c->root, has)) {
+	if (hookscript_is_ours(r, has)) {
 		j->volid = xstrdup(has);
 		return 0;
 	}
-
-	int rc = snippet_volume(&j->c->root, &j->volid, e);
-
-	return rc == 0 && has ? check_hookscript(j, has, e) : rc;
+	rc = snippet_volume(r, &j->volid, e);
+	if (rc < 0 || !has || hookscript_is_lost(r, has))
+		return rc;
+	/* Another node's files are not seen here; PVE has looked at this one when it was set. */
+	return j->vm.local ? hookscript_check(r, j->vm.vmid, has, e) : 0;
 }
 
 int set_read(struct set_job *j, struct err *e)
 {
-	int rc = vm_file_read(&j->c->root, j->asked->vmid, &j->vm, e);
+	int rc = vm_file_read(&j->c->root, j->asked.vmid, &j->vm, e);
 
+	if (rc == 0 && !j->c->dry_run && !cluster_quorate(&j->c->root))
+		rc = cluster_fail_quorum("change the settings and the VM's config", e);
 	if (rc == 0)
 		rc = check_vm(j, e);
 	if (rc == 0)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "hookscript.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+#include "next_hook.h"
+#include "quote.h"
+#include "storage.h"
+
+/* The file of a snippet, by storage.cfg alone; NULL: that does not tell. The caller frees it. */
+static char *path_of(const struct root *r, const char *volid)
+{
+	AUTO_STORAGES struct storage_list l = { 0 };
+	char *path = NULL;
+
+	if (volid && storage_list_read(r, &l, NULL) == 0)
+		storage_snippet_path(&l, volid, &path, NULL);
+	return path;
+}
+
+bool hookscript_is_ours(const struct root *r, const char *volid)
+{
+	AUTO_FREE char *path = path_of(r, volid);
+
+	return path && snippet_is_ours(r, path);
+}
+
+bool hookscript_is_lost(const struct root *r, const char *volid)
+{
+	AUTO_FREE char *path = path_of(r, volid);
+
+	return path && !strcmp(path_base(path), SNIPPET_NAME) && !root_exists(r, path);
+}
+
+/* A plain file that can be run, links followed. */
+static int look_at(const struct root *r, const char *path, struct err *e)
+{
+	AUTO_FD int fd = root_openat(r, path, O_PATH, 0);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return fail(e, -ENOENT, "there is no file '%s'", path);
+	if (!(st.st_mode & 0111))
+		return fail(e, -EACCES, "'%s' is not executable", path);
+	return 0;
+}
+
+int hookscript_check(const struct root *r, unsigned int vmid, const char *volid, struct err *e)
+{
+	AUTO_FREE char *path = NULL;
+	AUTO_ERR struct err why = { 0 };
+	int rc = next_hook_path(r, volid, &path, &why);
+
+	if (rc == 0)
+		rc = look_at(r, path, &why);
+	if (rc == 0)
+		return 0;
+	fail(e, rc, "the VM has the hookscript %s, which cannot be called: %s", QUOTED(volid), why.msg);
+	err_hint(e, "put it right, or take it out of the VM: qm set %u --delete hookscript", vmid);
+	return rc;
+}

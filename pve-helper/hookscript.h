@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Whose a VM's hookscript is, for those who put ours there and take it away. */
+#ifndef HOOKSCRIPT_H
+#define HOOKSCRIPT_H
+
+#include <stdbool.h>
+
+#include "err.h"
+#include "root.h"
+
+/*
+ * Whether the volume is our hookscript, as far as this node can tell: a
+ * storage's path is the same on every node. volid may be NULL.
+ */
+bool hookscript_is_ours(const struct root *r, const char *volid);
+
+/* Whether it is the link that `snippet install` makes, and the link is gone. */
+bool hookscript_is_lost(const struct root *r, const char *volid);
+
+/*
+ * Whether a hookscript that the VM has can be called after ours. Returns 0, or
+ * -ENOENT or -EACCES where PVE would refuse it, with what mends that.
+ * Source: pve-guest-common src/PVE/GuestHelpers.pm, check_hookscript()
+ */
+int hookscript_check(const struct root *r, unsigned int vmid, const char *volid, struct err *e);
+
+#endif
