@@ -10,6 +10,7 @@
 #include "settings.h"
 #include "settings_line.h"
 #include "settings_store.h"
+#include "strlist.h"
 #include "xalloc.h"
 
 /* --- the keys of a section, as they stand --- */
@@ -82,11 +83,12 @@ static char *copy(const char *text)
 int intent_edit_text(const struct intent_edit *edit, const char *text, size_t len, char **out,
 		     struct err *e)
 {
+	AUTO_STRLIST struct strlist gone = { 0 };
 	AUTO_FREE char *empty = NULL;
 	size_t comments;
 
 	if (edit->afresh) {
-		int rc = settings_purge_vm(text, len, edit->vmid, &empty, NULL, &comments, e);
+		int rc = settings_purge_vm(text, len, edit->vmid, &empty, &gone, &comments, e);
 
 		if (rc < 0)
 			return rc;
