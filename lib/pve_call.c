@@ -2,6 +2,7 @@
 #include "pve_call.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -9,18 +10,53 @@
 #include "quote.h"
 #include "xalloc.h"
 
-#define TIMEOUT_MS	60000
+#define TIMEOUT_MS	60000	/* PVE's tools wait 10 s for a lock, and pvesh for an ssh besides */
+#define LINES_SAID	4
+#define LINE_MAX_SAID	500
 
-/* The last line that says something: what stands before is warnings, and what led there. */
-static char *last_line(const char *text)
+/* The lines that say something, from the last one backwards. */
+static void last_lines(const char *text, size_t max, struct strlist *out)
 {
-	size_t len = strlen(text), start;
+	size_t end = strlen(text);
 
-	while (len && text[len - 1] == '\n')
-		len--;
-	for (start = len; start && text[start - 1] != '\n'; start--)
-		;
-	return xstrndup(text + start, len - start);
+	while (end && out->n < max) {
+		size_t start = end;
+
+		while (start && text[start - 1] != '\n')
+			start--;
+
+		AUTO_FREE char *line = xstrndup(text + start, end - start);
+
+		if (line[strspn(line, " \t\r")])
+			strlist_take(out, text_clean(line, LINE_MAX_SAID));
+		end = start ? start - 1 : 0;
+	}
+}
+
+/* What it said: the last line tells what is wrong, those before it may tell why. */
+static char *last_words(const struct process_result *res)
+{
+	AUTO_STRLIST struct strlist l = { 0 };
+	AUTO_FREE char *before = NULL;
+	char *text;
+
+	last_lines(res->errors, LINES_SAID, &l);
+	if (!l.n)
+		last_lines(res->out, LINES_SAID, &l);
+	text = xasprintf("'%s'", l.n ? l.s[0] : "");
+	for (size_t i = l.n; i-- > 1;) {
+		char *longer = xasprintf("%s%s'%s'", before ? before : "", before ? ", " : "", l.s[i]);
+
+		free(before);
+		before = longer;
+	}
+	if (before) {
+		char *both = xasprintf("%s (before that: %s)", text, before);
+
+		free(text);
+		text = both;
+	}
+	return text;
 }
 
 int pve_call(const struct root *r, const char *program, const struct strlist *words, char **out,
@@ -36,14 +72,15 @@ int pve_call(const struct root *r, const char *program, const struct strlist *wo
 	for (size_t i = 0; i < words->n; i++)
 		args[i] = words->s[i];
 	rc = process_run(r, &p, &res, e);
+	if (rc == -ENOENT)
+		err_hint(e, "it is Proxmox VE's own tool: is this one of its nodes?");
 	if (rc < 0)
 		return rc;
 	if (res.status) {
-		AUTO_FREE char *why = last_line(*res.errors ? res.errors : res.out);
+		AUTO_FREE char *why = last_words(&res);
 
 		return fail(e, -EIO, "'%s %s %s' failed with status %d: %s", path_base(program),
-			    words->n ? words->s[0] : "", words->n > 1 ? words->s[1] : "", res.status,
-			    QUOTED(why));
+			    words->n ? words->s[0] : "", words->n > 1 ? words->s[1] : "", res.status, why);
 	}
 	if (out)
 		*out = take_ptr(res.out);
