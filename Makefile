@@ -35,14 +35,16 @@ say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $(2);)
 LIB_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
 HELPER_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard pve-helper/*.c))
 SIM_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c))
+PMXCFS_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/pmxcfs/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 
 # Where `make all` leaves the programs; the sanitizer build puts its own elsewhere.
 HELPER := pve-helper/pve-vgpu
 SIM    := tests/sim/vgpu-sim
+PMXCFS := tests/pmxcfs/pmxcfs-sim
 
-all: $(HELPER) $(SIM)
+all: $(HELPER) $(SIM) $(PMXCFS)
 
 $(HELPER): $(HELPER_OBJ) $(BUILD)/lib/libpvevgpu.a
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -52,6 +54,13 @@ $(SIM): $(SIM_OBJ)
 
 $(BUILD)/lib/libpvevgpu.a: $(LIB_OBJ)
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+
+$(PMXCFS): $(PMXCFS_OBJ)
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(SIM_LIBS)
+
+$(BUILD)/tests/pmxcfs/%.o: tests/pmxcfs/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(SIM_CFLAGS) -c -o $@ $<
 
 $(BUILD)/tests/sim/%.o: tests/sim/%.c
 	@mkdir -p $(@D)
@@ -95,7 +104,7 @@ install: $(HELPER)
 	$(INSTALL) -m 0644 snippets/vgpu-guest.yaml.in $(DESTDIR)$(DATADIR)/vgpu-guest.yaml.in
 
 clean:
-	$(Q)rm -rf $(BUILD) $(HELPER) $(SIM)
+	$(Q)rm -rf $(BUILD) $(HELPER) $(SIM) $(PMXCFS)
 
 .PHONY: all unit check check-node node-deps demo bench install clean
 .SECONDARY:
