@@ -22,18 +22,36 @@ static void words_of(const struct vm_file *vm, const struct config_changes *l, c
 	config_words(l, digest, words);
 }
 
+/* Whether the config is as it is to be, whoever has made it so. */
+static bool is_done(const struct root *r, unsigned int vmid, const struct config_changes *l)
+{
+	AUTO_VM_FILE struct vm_file now = { 0 };
+	bool done = vm_file_read(r, vmid, &now, NULL) == 0;
+
+	for (size_t i = 0; i < l->n && done; i++) {
+		AUTO_CHANGES struct config_changes left = { 0 };
+
+		config_want(&left, &now, l->c[i].key, l->c[i].want);
+		done = !left.n;
+	}
+	return done;
+}
+
 int config_apply(const struct root *r, const struct vm_file *vm, const struct config_changes *l,
 		 struct err *e)
 {
 	AUTO_STRLIST struct strlist words = { 0 };
+	AUTO_ERR struct err why = { 0 };
 	int rc;
 
 	if (!l->n)
 		return 0;
 	words_of(vm, l, vm->digest, &words);
-	rc = pve_call(r, vm->local ? QM : PVESH, &words, NULL, e);
+	rc = pve_call(r, vm->local ? QM : PVESH, &words, NULL, &why);
 	/* The words for it differ from version to version; and one that fails may have done it first. */
-	return rc < 0 && vm_file_changed(r, vm) ? -ESTALE : rc;
+	if (rc < 0 && vm_file_changed(r, vm))
+		rc = is_done(r, vm->vmid, l) ? 0 : -ESTALE;
+	return rc < 0 ? err_move(e, &why, rc) : 0;
 }
 
 void config_say_waits(const struct root *r, unsigned int vmid, const struct config_changes *l,

@@ -7,8 +7,8 @@
 
 /*
  * Make the changes: by `qm set` on the node that has the VM, else through pvesh.
- * Returns 0; -ESTALE: it failed, and the config is not any more what was read,
- * whoever has changed it; -EIO with what the tool said; or as process_run().
+ * Returns 0 where they are made, be it by a tool that failed afterwards; -ESTALE:
+ * it failed, and somebody has changed the config since it was read; -EIO with what the tool said; or as process_run().
  */
 int config_apply(const struct root *r, const struct vm_file *vm, const struct config_changes *l,
 		 struct err *e);

@@ -17,9 +17,9 @@ static void add(struct config_changes *l, enum change_kind kind, const char *key
 {
 	struct config_change *new = GROW(l->c, l->n);
 
-	*new = (struct config_change){ .kind = kind, .key = xstrdup(key) };
-	if (kind == CHANGE_SET)
-		new->value = xstrdup(value);
+	*new = (struct config_change){
+		.kind = kind, .key = xstrdup(key), .want = value ? xstrdup(value) : NULL,
+	};
 }
 
 void config_want(struct config_changes *l, const struct vm_file *vm, const char *key,
@@ -28,7 +28,7 @@ void config_want(struct config_changes *l, const struct vm_file *vm, const char 
 	if (same(vm_file_next(vm, key), value))
 		return;
 	if (pending_of(&vm->pending, key) && same(vm_file_now(vm, key), value))
-		add(l, CHANGE_REVERT, key, NULL);
+		add(l, CHANGE_REVERT, key, value);
 	else
 		add(l, value ? CHANGE_SET : CHANGE_DELETE, key, value);
 }
@@ -55,7 +55,7 @@ void config_words(const struct config_changes *l, const char *digest, struct str
 		if (l->c[i].kind != CHANGE_SET)
 			continue;
 		strlist_take(words, xasprintf("--%s", l->c[i].key));
-		strlist_add(words, l->c[i].value);
+		strlist_add(words, l->c[i].want);
 	}
 	add_keys(l, CHANGE_DELETE, "--delete", words);
 	add_keys(l, CHANGE_REVERT, "--revert", words);
@@ -65,7 +65,7 @@ void config_changes_free(struct config_changes *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		free(l->c[i].key);
-		free(l->c[i].value);
+		free(l->c[i].want);
 	}
 	free(take_ptr(l->c));
 	l->n = 0;

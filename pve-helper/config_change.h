@@ -16,7 +16,7 @@ enum change_kind {
 struct config_change {
 	enum change_kind kind;
 	char *key;
-	char *value;		/* CHANGE_SET */
+	char *want;		/* the value from the next start on, or NULL */
 };
 
 struct config_changes {

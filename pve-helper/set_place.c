@@ -56,9 +56,9 @@ static void read_others(struct set_job *j, unsigned int index)
 	for (size_t i = 0; i < j->changes.n; i++) {
 		struct hostpci h;
 
-		if (j->changes.c[i].kind != CHANGE_SET || strncmp(j->changes.c[i].key, "hostpci", strlen("hostpci")))
+		if (!j->changes.c[i].want || strncmp(j->changes.c[i].key, "hostpci", strlen("hostpci")))
 			continue;
-		hostpci_parse(j->changes.c[i].value, &h);
+		hostpci_parse(j->changes.c[i].want, &h);
 		if (h.has_addr)
 			bdf_list_add(&j->others, &h.addr);
 		hostpci_free(&h);

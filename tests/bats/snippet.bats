@@ -137,7 +137,7 @@ storages() {
 	printf '#!/bin/sh\necho first >&2\necho "no quorum!" >&2\nexit 5\n' > "$ROOT/usr/sbin/pvesm"
 	run pve_vgpu snippet install
 	assert_failure
-	assert_output "'pvesm status --storage' failed with status 5: 'no quorum!'"
+	assert_output "'pvesm status --storage' failed with status 5: 'no quorum!' (before that: 'first')"
 	rm "$ROOT/usr/sbin/pvesm"
 	run pve_vgpu snippet install
 	assert_failure

@@ -14,8 +14,10 @@ set_node() {
 	tools_node "$@"
 	shift
 	storages < <(printf '%s\n' 'dir: local' $'\tpath /var/lib/vz' $'\tcontent backup,iso,snippets,vztmpl' '')
+	mkdir -p "$ROOT/etc/pve/mapping"
 	for name in here "$@"; do
 		root=$(root_of "$name")
+		pve_version 9.2.6 "$name"
 		rm -f "$root/var/lib/vz/snippets/pve-vgpu"
 		printf '#!/bin/sh\nexec "%s" --root "%s" "$@"\n' "$PVE_VGPU" "$root" > "$root/usr/bin/pve-vgpu"
 		chmod +x "$root/usr/bin/pve-vgpu"
