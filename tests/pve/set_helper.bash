@@ -21,7 +21,8 @@ set_node() {
 		rm -f "$root/var/lib/vz/snippets/pve-vgpu"
 		printf '#!/bin/sh\nexec "%s" --root "%s" "$@"\n' "$PVE_VGPU" "$root" > "$root/usr/bin/pve-vgpu"
 		chmod +x "$root/usr/bin/pve-vgpu"
-		ln -s /usr/bin/pve-vgpu "$root/var/lib/vz/snippets/pve-vgpu"
+		# Relative, for who runs it does not know of ROOT
+		ln -s ../../../../usr/bin/pve-vgpu "$root/var/lib/vz/snippets/pve-vgpu"
 	done
 }
 
