@@ -63,41 +63,53 @@ static struct intent_edit edit_of(const struct set_job *j)
 	};
 }
 
-static bool settings_differ(const struct set_job *j)
+/* What changes in the VM's section. */
+static int diff_settings(const struct set_job *j, struct intent_undo *out, struct err *e)
 {
 	AUTO_FREE char *text = NULL;
 	struct intent_edit edit = edit_of(j);
+	int rc = intent_edit_text(&edit, j->text, j->len, &text, e);
 
-	if (intent_edit_text(&edit, j->text, j->len, &text, NULL) < 0)
-		return true;
-	return strlen(text) != j->len || memcmp(text, j->text, j->len) != 0;
+	if (rc == 0)
+		intent_diff(j->text, j->len, text, j->vm.vmid, out);
+	return rc;
+}
+
+static void say_settings(const struct intent_undo *diff)
+{
+	for (size_t i = 0; i < diff->n; i++)
+		if (diff->k[i].after)
+			printf("would write into [vm %u] of /etc/pve/pve-vgpu.conf: %s = %s\n", diff->vmid,
+			       diff->k[i].key, diff->k[i].after);
+		else
+			printf("would take out of [vm %u] in /etc/pve/pve-vgpu.conf: %s = %s\n", diff->vmid,
+			       diff->k[i].key, diff->k[i].before);
 }
 
 static int say_plan(struct set_job *j, struct err *e)
 {
 	AUTO_STRLIST struct strlist said = { 0 };
+	AUTO_UNDO struct intent_undo diff = { 0 };
 	int rc = set_mappings(j, &said, e);
 
+	if (rc == 0)
+		rc = diff_settings(j, &diff, e);
 	if (rc < 0)
 		return rc;
 	say_intents(j);
 	say_mode(j);
-	if (settings_differ(j))
-		for (size_t i = 0; i < j->asked.n; i++)
-			if (j->asked.s[i].value)
-				printf("would write into [vm %u] of /etc/pve/pve-vgpu.conf: %s = %s\n",
-				       j->vm.vmid, j->asked.s[i].key, j->asked.s[i].value);
+	say_settings(&diff);
 	for (size_t i = 0; i < said.n; i++)
 		printf("would change %s\n", said.s[i]);
 	if (j->changes.n) {
 		AUTO_FREE char *command = config_command(&j->vm, &j->changes);
 
 		printf("would run: %s\n", command);
-	} else if (!settings_differ(j) && !said.n) {
-		printf("vm %u: nothing to change\n", j->vm.vmid);
 	}
-	if (j->vm.local && vm_qemu_pid(&j->c->root, j->vm.vmid))
-		printf("vm %u: it runs: what is changed would wait for its next start\n", j->vm.vmid);
+	if (!diff.n && !said.n && !j->changes.n)
+		printf("vm %u: nothing to change\n", j->vm.vmid);
+	else if (j->vm.local && vm_qemu_pid(&j->c->root, j->vm.vmid))
+		printf("vm %u: it runs: this would count from its next start on\n", j->vm.vmid);
 	say_notes(j);
 	return 0;
 }
@@ -125,8 +137,12 @@ static int apply(struct set_job *j, struct intent_undo *undo, struct err *e)
 {
 	struct intent_edit edit = edit_of(j);
 	AUTO_STRLIST struct strlist said = { 0 };
-	bool differ = settings_differ(j);
-	int rc = differ ? intent_store(&j->c->root, &edit, undo, e) : 0;
+	AUTO_UNDO struct intent_undo diff = { 0 };
+	int rc = diff_settings(j, &diff, e);
+	bool differ = diff.n;
+
+	if (rc == 0 && differ)
+		rc = intent_store(&j->c->root, &edit, undo, e);
 
 	if (rc == 0)
 		rc = set_mappings(j, &said, e);

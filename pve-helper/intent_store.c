@@ -123,12 +123,14 @@ static void note(struct intent_undo *u, const char *key, const char *before, con
 	*k = (struct intent_undo_key){ xstrdup(key), copy(before), copy(after) };
 }
 
-static void note_all(struct intent_undo *u, const char *before, size_t len, const char *after)
+void intent_diff(const char *before, size_t len, const char *after, unsigned int vmid,
+		 struct intent_undo *u)
 {
 	AUTO_SECTION struct section old = { 0 }, new = { 0 };
 
-	section_read(before, len, u->vmid, &old);
-	section_read(after, strlen(after), u->vmid, &new);
+	*u = (struct intent_undo){ .vmid = vmid };
+	section_read(before, len, vmid, &old);
+	section_read(after, strlen(after), vmid, &new);
 	for (size_t i = 0; i < old.n; i++)
 		note(u, old.k[i].key, old.k[i].value, section_value(&new, old.k[i].key));
 	for (size_t i = 0; i < new.n; i++)
@@ -173,8 +175,7 @@ static int make_edit(void *arg, const char *text, size_t len, char **out, struct
 	if (rc < 0)
 		return rc;
 	intent_undo_free(&s->found);
-	s->found.vmid = s->edit->vmid;
-	note_all(&s->found, text, len, *out);
+	intent_diff(text, len, *out, s->edit->vmid, &s->found);
 	if (strlen(*out) == len && !memcmp(*out, text, len))
 		free(take_ptr(*out));
 	return 0;

@@ -32,6 +32,10 @@ struct intent_undo {
 	size_t n;
 };
 
+/* What differs between two texts in the VM's section; pure. Release with intent_undo_free(). */
+void intent_diff(const char *before, size_t len, const char *after, unsigned int vmid,
+		 struct intent_undo *out);
+
 /*
  * Make the edit in /etc/pve/pve-vgpu.conf. *undo becomes what takes it back;
  * where it has something already, that is kept, so that it leads back to where the

@@ -90,6 +90,38 @@ refused_as_before() {
 	done
 }
 
+@test "two nodes set two VMs at once: the mapping gets the devices of both" {
+	set_node mdev two
+	pve_vm 100
+	NODE=two pve_vm 200
+	for i in 1 2 3; do
+		rm -f "$ROOT/etc/pve/mapping/pci.cfg"
+		"$PVE_VGPU" --root "$ROOT" set 100 A40-24A > "$BATS_TEST_TMPDIR/one" 2>&1 3>&- &
+		one=$!
+		"$PVE_VGPU" --root "$(root_of two)" set 200 A40-24A > "$BATS_TEST_TMPDIR/two" 2>&1 3>&- &
+		two=$!
+		PIDS="$one $two"
+		wait $one || { cat "$BATS_TEST_TMPDIR/one"; false; }
+		wait $two || { cat "$BATS_TEST_TMPDIR/two"; false; }
+		PIDS=''
+		assert_setting 100 'hostpci0 = A40-24A'
+		assert_setting 200 'hostpci0 = A40-24A'
+		assert_equal "$(grep -c 'node=here' "$ROOT/etc/pve/mapping/pci.cfg")" 8
+		assert_equal "$(grep -c 'node=two' "$ROOT/etc/pve/mapping/pci.cfg")" 8
+		unset_ok 100
+		unset_ok 200
+	done
+}
+
+@test "another node makes the mapping while we do: it is extended" {
+	set_node mdev
+	pve_vm 100
+	pve_fault 1 '^pvesh create' before "printf 'vgpu-A40\n\tmap id=10de:2235,iommugroup=4,node=two,path=0000:e8:00.4\n\tmdev 1\n\n' > '$ROOT/etc/pve/mapping/pci.cfg'"
+	set_ok 100 A40-24A
+	assert_equal "$(grep -c 'node=here' "$ROOT/etc/pve/mapping/pci.cfg")" 8
+	assert_equal "$(grep -c 'node=two' "$ROOT/etc/pve/mapping/pci.cfg")" 1
+}
+
 # waits_for_lock: somebody asks for the lock of the settings
 waits_for_lock() {
 	cfs_writes | grep -q priv/lock/pve-vgpu
