@@ -66,11 +66,15 @@ static int find_gpus(struct set_job *j, struct err *e)
 	AUTO_STRLIST struct strlist unknown = { 0 };
 
 	for (size_t i = 0; i < j->vs->n_gpus; i++) {
-		if (inventory_gpu(&j->inv, &j->vs->gpus[i]))
-			*GROW(j->gpus, j->ngpus) = j->vs->gpus[i];
-		else
+		struct bdf *slot;
+
+		if (!inventory_gpu(&j->inv, &j->vs->gpus[i])) {
 			strlist_take(&unknown, xasprintf("no GPU of this node with vGPU types has the address %s",
 							 BDF_STR(&j->vs->gpus[i])));
+			continue;
+		}
+		slot = GROW(j->gpus, j->ngpus);
+		*slot = j->vs->gpus[i];
 	}
 	intent_boards(j->c, &j->vs->boards, &j->catalog, &j->inv, NULL, 0, &j->gpus, &j->ngpus,
 		      &unknown);

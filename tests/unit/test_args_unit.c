@@ -59,7 +59,7 @@ static void check_back(const char *args)
 static int refused(const char *args, struct err *e)
 {
 	struct qemu_device d = device(0);
-	char *out = NULL;
+	AUTO_FREE char *out = NULL;
 
 	return args_units_write(args, 100, &d, 1, VM_UUID, &out, e);
 }
