@@ -130,6 +130,19 @@ static void want_line(struct unset *u, unsigned int index, const char *was)
 						  was ? was : ""));
 }
 
+/* Words of the admin's own: without the intent no start is let through with them. */
+static void note_left(struct unset *u, const char *args)
+{
+	for (unsigned int i = 0; args && i < SETTINGS_HOSTPCI_MAX; i++) {
+		char uuid[UUID_TEXT_LEN];
+
+		vgpu_pve_uuid(u->vmid, i, uuid);
+		if (goes(u, i) && strstr(args, uuid))
+			strlist_take(&u->notes, xasprintf("args still name the vGPU of hostpci%u, in words that are not pve-vgpu's: take "
+							  "them out with qm set %u --args …", i, u->vmid));
+	}
+}
+
 /* The args keep the units of the indices that stay, as they are. */
 static int want_args(struct unset *u, struct err *e)
 {
@@ -144,9 +157,11 @@ static int want_args(struct unset *u, struct err *e)
 		rc = args_units_write(own, u->vmid, NULL, 0, NULL, &args, e);
 	else
 		rc = args_unit_remove(own, u->vmid, u->index, &args, e);
-	if (rc == 0)
-		config_want(&u->changes, &u->vm, "args", args);
-	return rc;
+	if (rc < 0)
+		return rc;
+	config_want(&u->changes, &u->vm, "args", args);
+	note_left(u, args);
+	return 0;
 }
 
 /* Ours gives way to what was there before; one that somebody has put there since stays. */

@@ -187,24 +187,41 @@ static int choose_mode(struct set_job *j, struct err *e)
 
 /* --- room --- */
 
+/* Where a start would put it now, as if it was there already: the VM's next one goes elsewhere. */
+static void note_room_of(struct set_job *j, size_t i)
+{
+	AUTO_PLAN struct plan p = { 0 };
+	struct want w = set_want(j, i);
+	struct vgpu v;
+
+	plan_asked(&j->c->root, &j->catalog, &j->inv, &w, &p);
+	if (!p.ncandidates) {
+		strlist_take(&j->notes, xasprintf("hostpci%u: no GPU of this node has room for %s now; `pve-vgpu plan %u` "
+						  "shows what is in the way", w.index,
+						  vgpu_type_name(w.choices[0]), j->vm.vmid));
+		return;
+	}
+	plan_vgpu(&p.candidates[0], &w, &v);
+	inventory_add(&j->inv, &v);
+	vgpu_clear(&v);
+}
+
+/* What the VM has now it gives back before it starts again. */
+static void drop_own(struct set_job *j)
+{
+	for (size_t i = j->inv.nvgpus; i-- > 0;)
+		if (j->inv.vgpus[i].vmid == j->vm.vmid)
+			inventory_drop(&j->inv, i);
+}
+
 static void note_room(struct set_job *j)
 {
 	if (scan_taken(&j->c->root, &j->catalog, j->vm.vmid, &j->inv, NULL) < 0)
 		return;
-	/* What the VM has now it gives back before it starts again. */
-	for (size_t i = j->inv.nvgpus; i-- > 0;)
-		if (j->inv.vgpus[i].vmid == j->vm.vmid)
-			inventory_drop(&j->inv, i);
-	for (size_t i = 0; i < j->vs->n_intents; i++) {
-		AUTO_PLAN struct plan p = { 0 };
-		struct want w = set_want(j, i);
-
-		plan_asked(&j->c->root, &j->catalog, &j->inv, &w, &p);
-		if (!p.ncandidates)
-			strlist_take(&j->notes, xasprintf("hostpci%u: no GPU of this node has room for %s now; `pve-vgpu plan %u` "
-							  "shows what is in the way", w.index,
-							  vgpu_type_name(w.choices[0]), j->vm.vmid));
-	}
+	drop_own(j);
+	for (size_t i = 0; i < j->vs->n_intents; i++)
+		note_room_of(j, i);
+	drop_own(j);
 }
 
 int set_node(struct set_job *j, struct err *e)

@@ -360,6 +360,9 @@ kill_us() {
 		refused_as_before 100 args pve_vgpu set 100 A40-24A --mode $mode
 		assert_output 'qm set'
 	done
+	settings '[vm 100]' 'hostpci0 = A40-24A'
+	unset_ok 100
+	assert_output "args still name the vGPU of hostpci0, in words that are not pve-vgpu's"
 	pve_vm 101 'args: -device vfio-pci,host=01:00.0,id=hostpci0,bus=pci.0,addr=0x10'
 	refused_as_before 101 'args' pve_vgpu set 101 A40-24A --mode args
 	changed_nothing

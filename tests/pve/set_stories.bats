@@ -17,6 +17,9 @@ story() {
 	remember 100
 	set_ok 100 "$NAME" "$@"
 	assert_output "vm 100: mode $MODE: "
+	run pve_vgpu show 100 --json
+	assert_success
+	assert_equal "$(jq -c '[.[].problems[]]' <<< "$output")" '[]'
 	works qm start 100
 	assert_equal "$(vgpus | wc -l)" 1
 }
