@@ -376,10 +376,9 @@ static int check_uuid(void *arg, unsigned int vmid, unsigned int index)
 	} else {
 		return 0;
 	}
-	vgpu_pve_uuid(k->vmid, index, uuid);
-	err_hint(k->e, "take it out: qm set %u --delete args; or give this VM a vGPU of its own: hostpci%u = <type> "
-		 "under [vm %u] in /etc/pve/pve-vgpu.conf, and %s in args (qm config %u)", k->vmid, index,
-		 k->vmid, uuid, k->vmid);
+	err_hint(k->e, "pve-vgpu unset %u takes it out, pve-vgpu set %u <type> --index %u gives this VM one of its own; what was "
+		 "written by hand: qm set %u --args … (qm config %u shows them)", k->vmid, k->vmid, index, k->vmid,
+		 k->vmid);
 	return -EPERM;
 }
 

@@ -815,7 +815,7 @@ hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 	run hook 101 pre-start
 	assert_failure 1
 	assert_output "vm 101: pre-start: args of the VM's config name the vGPU of vm 100 ($(uuid 100)): a clone of that VM?"
-	assert_output "hint: take it out: qm set 101 --delete args; or give this VM a vGPU of its own: hostpci0 = <type> under [vm 101] in /etc/pve/pve-vgpu.conf, and $(uuid 101) in args (qm config 101)"
+	assert_output "hint: pve-vgpu unset 101 takes it out, pve-vgpu set 101 <type> --index 0 gives this VM one of its own; what was written by hand: qm set 101 --args … (qm config 101 shows them)"
 	# An intent of its own does not make the other VM's vGPU its own
 	intent 101 A40-24A
 	run hook 101 pre-start
@@ -834,7 +834,7 @@ hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 	run hook 100 pre-start
 	assert_failure 1
 	assert_output "vm 100: pre-start: args of the VM's config name the vGPU $(uuid 100), and [vm 100] has no hostpci0 in /etc/pve/pve-vgpu.conf (a rollback or restore?)"
-	assert_output "hint: take it out: qm set 100 --delete args; or"
+	assert_output "hint: pve-vgpu unset 100 takes it out"
 	# made by hand, for a config written by hand
 	make "$(uuid 100)" $VF1 nvidia-575
 	run hook 100 pre-start

@@ -113,3 +113,33 @@ over() {
 	assert_vgpus "$UUID $TYPE"
 	over
 }
+
+@test "a clone of a VM with args: its start is refused, and set gives it a vGPU of its own" {
+	set_node mdev
+	pve_vm 100
+	set_ok 100 "$NAME" --mode args
+	pve_vm 101 "$(conf 100 | grep '^args')" 'hookscript: local:snippets/pve-vgpu'
+	run qm start 101
+	assert_failure
+	assert_output 'pve-vgpu set 101 <type> --index 0'
+	set_ok 101 "$NAME" --mode args --index 0
+	works qm start 100
+	works qm start 101
+	assert_runs_with 100 "$UUID"
+	assert_runs_with 101 "$(uuid 101)"
+	assert_equal "$(vgpus | wc -l)" 2
+}
+
+@test "a vmid that was given again: its start is refused, and set makes it this VM's" {
+	set_node mdev
+	pve_vm 100
+	set_ok 100 "$NAME" --mode args
+	admin_edits 100 's/ctime=.*/ctime=1800000000/'
+	run qm start 100
+	assert_failure
+	assert_output "pve-vgpu set 100 $NAME"
+	assert_no_vgpus
+	set_ok 100 "$NAME"
+	works qm start 100
+	assert_equal "$(vgpus | wc -l)" 1
+}
