@@ -74,6 +74,8 @@ int pve_call(const struct root *r, const char *program, const struct strlist *wo
 	rc = process_run(r, &p, &res, e);
 	if (rc == -ENOENT)
 		err_hint(e, "it is Proxmox VE's own tool: is this one of its nodes?");
+	if (rc == -ETIMEDOUT)
+		err_hint(e, "it was ended; does the cluster or a storage hang? ('pvecm status', 'pvesm status')");
 	if (rc < 0)
 		return rc;
 	if (res.status) {

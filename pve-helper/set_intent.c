@@ -43,6 +43,22 @@ static void keep_line(struct set_job *j)
 	set_asked_add(&j->asked, was, line->raw);
 }
 
+/* The first display is one vGPU alone: --x-vga takes it from another, and --no-x-vga speaks of its own index. */
+static void settle_x_vga(struct set_job *j)
+{
+	const struct vm_settings *old = j->afresh ? NULL : j->old;
+	AUTO_FREE char *other = NULL;
+
+	if (!set_asked_has(&j->asked, "x-vga") || !old || old->x_vga < 0 ||
+	    old->x_vga == (int)j->asked.index)
+		return;
+	other = xasprintf("hostpci%d", old->x_vga);
+	if (set_asked_value(&j->asked, "x-vga"))
+		strlist_take(&j->notes, xasprintf("x-vga: %s is the VM's first display no more", other));
+	else
+		set_asked_add(&j->asked, "x-vga", other);
+}
+
 static void keep_hookscript(struct set_job *j)
 {
 	const char *has = vm_file_next(&j->vm, "hookscript");
@@ -70,6 +86,7 @@ int set_intent(struct set_job *j, struct err *e)
 	int rc;
 
 	note_identity(j);
+	settle_x_vga(j);
 	keep_line(j);
 	keep_hookscript(j);
 

@@ -49,6 +49,14 @@ void set_asked_add(struct set_asked *a, const char *key, const char *value)
 	s->value = value ? xstrdup(value) : NULL;
 }
 
+const char *set_asked_value(const struct set_asked *a, const char *key)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (!strcmp(a->s[i].key, key))
+			return a->s[i].value;
+	return NULL;
+}
+
 bool set_asked_has(const struct set_asked *a, const char *key)
 {
 	for (size_t i = 0; i < a->n; i++)

@@ -19,6 +19,9 @@ int set_options_read(struct ctx *c, int argc, char *argv[], struct set_asked *ou
 /* Add a key, or replace what is asked of it. */
 void set_asked_add(struct set_asked *a, const char *key, const char *value);
 
+/* What is asked of the key; NULL: it is to go, or not named at all. */
+const char *set_asked_value(const struct set_asked *a, const char *key);
+
 /* Whether this key is among what is asked for, be it to go. */
 bool set_asked_has(const struct set_asked *a, const char *key);
 

@@ -224,6 +224,22 @@ DEV0="-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$UUID,id=hostpci0,bus=pci.
 	refute_conf 100 args
 }
 
+@test "x-vga is one vGPU's: another takes it over, and --no-x-vga speaks of its own index" {
+	set_node mdev
+	pve_vm 100 'vga: std'
+	set_ok 100 A40-24A --x-vga
+	assert_output 'x-vga: noVNC and SPICE show nothing of it'
+	set_ok 100 A40-24A --index 1 --no-x-vga
+	assert_setting 100 'x-vga = hostpci0'
+	assert_conf 100 'hostpci1: mapping=vgpu-A40,mdev=nvidia-575'
+	set_ok 100 A40-24A --index 1 --x-vga
+	assert_output "hostpci0 is the VM's first display no more"
+	assert_conf 100 'hostpci0: mapping=vgpu-A40,mdev=nvidia-575'
+	assert_conf 100 'hostpci1: mapping=vgpu-A40,mdev=nvidia-575,x-vga=1'
+	unset_ok 100 --index 1
+	refute_setting 100 x-vga
+}
+
 @test "what cannot go together is refused, and nothing is changed" {
 	set_node mdev
 	pve_vm 100
