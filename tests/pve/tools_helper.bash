@@ -37,8 +37,8 @@ tools_node() {
 	mount_pmxcfs here "$@"
 	for name in here "$@"; do
 		put_tools "$name" here "$@"
+		pve_version 9.2.6 "$name"
 	done
-	pve_version 9.2.6
 	storages <<- 'END'
 	dir: local
 	path /var/lib/vz

@@ -204,7 +204,7 @@ sub _write_value {
 }
 
 # Of a VM that does not run all that waits is taken over, whoever has set it.
-sub _apply_all {
+sub apply_all {
     my ($conf) = @_;
 
     delete $conf->{$_} for keys %{ Pve::Tool::VmConfig::pending_delete($conf) };
@@ -214,7 +214,7 @@ sub _apply_all {
     return;
 }
 
-sub _apply_running {
+sub apply_running {
     my ($conf, $modified) = @_;
     my $keys = Pve::Tool::VmConfig::pending_delete($conf);
 
@@ -247,9 +247,9 @@ sub _change {
     $self->_save($conf) if Pve::Tool::VmConfig::clean_pending($conf);
     return if !%{ $conf->{pending} };
     if ($self->running()) {
-        _apply_running($conf, \%modified);
+        apply_running($conf, \%modified);
     } else {
-        _apply_all($conf);
+        apply_all($conf);
     }
     $self->_save($conf);
     return;
