@@ -2,14 +2,12 @@
 #include "mapping_ensure.h"
 
 #include <errno.h>
+#include <sha1.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <json-c/json.h>
-
 #include "cleanup.h"
 #include "cluster.h"
-#include "json_util.h"
 #include "pve_call.h"
 #include "quote.h"
 #include "xalloc.h"
@@ -196,40 +194,6 @@ int mapping_plan(const struct root *r, const char *node, const struct mapping *o
 
 /* --- through pvesh --- */
 
-/* The mapping as PVE has it at this moment, with the digest that a change of it names. */
-static int get(const struct root *r, const char *id, struct mapping *out, char **digest,
-	       struct err *e)
-{
-	AUTO_STRLIST struct strlist words = { 0 };
-	AUTO_FREE char *text = NULL;
-	AUTO_JSON struct json_object *o = NULL;
-	struct json_object *map;
-	int rc;
-
-	strlist_add(&words, "get");
-	strlist_take(&words, xasprintf(PCI_API "/%s", id));
-	strlist_add(&words, "--output-format");
-	strlist_add(&words, "json");
-	rc = pve_call(r, PVESH, &words, &text, e);
-	if (rc < 0)
-		return rc;
-	o = json_parse(text, strlen(text));
-	map = o ? json_arr(o, "map") : NULL;
-	if (!map || !json_str(o, "digest"))
-		return fail(e, -EINVAL, "'pvesh get " PCI_API "/%s' printed no mapping: %s", id, QUOTED(text));
-	out->id = xstrdup(id);
-	out->mdev = json_flag(o, "mdev") || json_num(o, "mdev", 0, 1) ||
-		same_text(json_str(o, "mdev"), "1");
-	for (size_t i = 0; i < json_object_array_length(map); i++) {
-		const char *raw = json_object_get_string(json_object_array_get_idx(map, i));
-		struct mapping_entry *entry = GROW(out->entries, out->n);
-
-		mapping_entry_parse(raw ? raw : "", entry);
-	}
-	*digest = xstrdup(json_str(o, "digest"));
-	return 0;
-}
-
 static int put(const struct root *r, const char *id, const struct mapping_plan *plan,
 	       const char *digest, struct err *e)
 {
@@ -264,53 +228,78 @@ static void say(const struct mapping_plan *plan, const char *id, struct strlist 
 		strlist_take(said, xasprintf("mapping %s: %s", QUOTED(id), plan->said.s[i]));
 }
 
-/* One that is there is read again through pvesh: someone may have changed it meanwhile. */
-static int apply(const struct root *r, const char *node, const struct bdf *parents, size_t n,
-		 const char *id, const struct mapping_plan *first, struct strlist *said,
-		 struct err *e)
+/* The mappings, and the digest of them that PVE has: pve-common src/PVE/SectionConfig.pm, parse_config() */
+static int read_now(const struct root *r, struct mapping_list *l, char digest[static SHA1_DIGEST_STRING_LENGTH],
+		    struct err *e)
 {
-	AUTO_MAPPING_PLAN struct mapping_plan again = { 0 };
-	AUTO_MAPPINGS struct mapping_list now = { 0 };
-	AUTO_FREE char *digest = NULL;
-	const struct mapping_plan *plan = first;
-	int rc = 0;
+	AUTO_FREE char *text = NULL;
+	AUTO_ERR struct err why = { 0 };
+	size_t len = 0;
+	int rc = root_read(r, MAPPING_CFG, &text, &len, &why);
 
-	if (!first->create) {
-		struct mapping *m = GROW(now.m, now.n);
+	if (rc < 0 && rc != -ENOENT)
+		return err_move(e, &why, rc);
+	SHA1Data((const uint8_t *)(text ? text : ""), len, digest);
+	return mapping_list_parse(text ? text : "", len, "/" MAPPING_CFG, l, e);
+}
 
-		rc = get(r, id, m, &digest, e);
-		if (rc == 0)
-			rc = mapping_plan(r, node, m, id, parents, n, &again, e);
-		plan = &again;
-	}
-	if (rc < 0 || !plan->change)
-		return rc;
-	rc = put(r, id, plan, digest, e);
+/* pve-common src/PVE/Tools.pm, assert_if_modified(); pve-manager PVE/API2/Cluster/Mapping/PCI.pm, create */
+static bool was_changed(const struct err *e)
+{
+	return e->msg && (strstr(e->msg, "detected modified configuration") ||
+			  strstr(e->msg, "already defined"));
+}
+
+struct ensure {
+	const struct root *r;
+	const char *node, *id;
+	const struct bdf *parents;
+	size_t n;
+	bool dry_run;
+	struct strlist *said;
+};
+
+/* -ESTALE: someone was faster, and what was planned is not right any more. */
+static int ensure_once(const struct ensure *m, struct err *e)
+{
+	AUTO_MAPPING_PLAN struct mapping_plan plan = { 0 };
+	AUTO_MAPPINGS struct mapping_list l = { 0 };
+	AUTO_ERR struct err why = { 0 };
+	char digest[SHA1_DIGEST_STRING_LENGTH];
+	int rc = read_now(m->r, &l, digest, e);
+
 	if (rc == 0)
-		say(plan, id, said);
-	return rc;
+		rc = mapping_plan(m->r, m->node, mapping_find(&l, m->id), m->id, m->parents, m->n, &plan, e);
+	if (rc < 0 || !plan.change)
+		return rc;
+	if (!m->dry_run)
+		rc = put(m->r, m->id, &plan, digest, &why);
+	if (rc < 0)
+		return err_move(e, &why, was_changed(&why) ? -ESTALE : rc);
+	say(&plan, m->id, m->said);
+	return 0;
 }
 
 int mapping_ensure(const struct root *r, const struct bdf *parents, size_t n, const char *id,
 		   bool dry_run, struct strlist *said, struct err *e)
 {
-	AUTO_MAPPING_PLAN struct mapping_plan plan = { 0 };
-	AUTO_MAPPINGS struct mapping_list l = { 0 };
 	AUTO_FREE char *node = NULL;
+	AUTO_ERR struct err why = { 0 };
 	int rc;
 
 	if (!mapping_id_ok(id))
 		return fail(e, -EINVAL, "%s is no name for a mapping: it must be of letters, digits, '-' and '_', and begin with a letter",
 			    QUOTED(id));
 	rc = cluster_local_node(r, &node, e);
-	if (rc == 0)
-		rc = mapping_list_read(r, &l, e);
-	if (rc == 0)
-		rc = mapping_plan(r, node, mapping_find(&l, id), id, parents, n, &plan, e);
-	if (rc < 0 || !plan.change)
+	if (rc < 0)
 		return rc;
-	if (!dry_run)
-		return apply(r, node, parents, n, id, &plan, said, e);
-	say(&plan, id, said);
-	return 0;
+
+	const struct ensure m = { r, node, id, parents, n, dry_run, said };
+
+	rc = ensure_once(&m, &why);
+	if (rc == -ESTALE) {
+		err_clear(&why);
+		rc = ensure_once(&m, &why);
+	}
+	return rc < 0 ? err_move(e, &why, rc) : 0;
 }

@@ -33,14 +33,16 @@ void mapping_plan_free(struct mapping_plan *p);
 #define AUTO_MAPPING_PLAN __attribute__((cleanup(mapping_plan_free)))
 
 /*
- * Create or extend the mapping. Nothing is called where all is right.
+ * Create or extend the mapping. Nothing is called where all is right. Where
+ * someone changes the mappings meanwhile, it is tried once more.
  * live-migration-capable is left as it is, and not set on a new mapping: whether
  * driver and guest can do that only the admin knows.
  *
  * @said: what has been done, or with dry_run would be, is appended as lines; may be NULL
  *
  * Returns 0, what mapping_plan() returns, -EINVAL for an id that PVE would
- * refuse, or another -errno where pvesh fails.
+ * refuse; -ESTALE where the mappings keep changing; or another -errno where pvesh
+ * fails.
  */
 int mapping_ensure(const struct root *r, const struct bdf *parents, size_t n, const char *id,
 		   bool dry_run, struct strlist *said, struct err *e);

@@ -1,97 +1,25 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "commands.h"
-#include "json_util.h"
+#include "config_apply.h"
 #include "options.h"
-#include "pve_call.h"
-#include "quote.h"
 #include "reconcile.h"
+#include "vmproc.h"
 #include "xalloc.h"
 
 struct tally {
 	size_t vms, changed, failed;
 };
 
-/* What PVE has at this moment, with the digest that a change of it names. The caller frees *digest. */
-static int check_config(const struct node_now *n, unsigned int vmid, const struct verdict *v,
-			char **digest, struct err *e)
-{
-	AUTO_STRLIST struct strlist words = { 0 };
-	AUTO_FREE char *text = NULL;
-	AUTO_JSON struct json_object *o = NULL;
-	int rc;
-
-	strlist_add(&words, "get");
-	strlist_take(&words, xasprintf("/nodes/%s/qemu/%u/config", n->name, vmid));
-	strlist_add(&words, "--output-format");
-	strlist_add(&words, "json");
-	rc = pve_call(&n->c->root, PVESH, &words, &text, e);
-	if (rc < 0)
-		return rc;
-	o = json_parse(text, strlen(text));
-	if (!o || !json_str(o, "digest"))
-		return fail(e, -EINVAL, "'pvesh get' printed no config: %s", QUOTED(text));
-	for (size_t i = 0; i < v->n; i++) {
-		AUTO_FREE char *key = xasprintf("hostpci%u", v->rewrites[i].index);
-		const char *now = json_str(o, key);
-
-		if (!now || strcmp(now, v->rewrites[i].from)) {
-			fail(e, -EAGAIN, "%s has been changed meanwhile: it is %s now", key, QUOTED(now));
-			err_hint(e, "pve-vgpu reconcile");
-			return -EAGAIN;
-		}
-	}
-	*digest = xstrdup(json_str(o, "digest"));
-	return 0;
-}
-
-/* All of a VM's lines in one call. */
-static int write_config(const struct node_now *n, unsigned int vmid, const struct verdict *v,
-			struct err *e)
-{
-	AUTO_STRLIST struct strlist words = { 0 };
-	AUTO_FREE char *digest = NULL;
-	int rc = check_config(n, vmid, v, &digest, e);
-
-	if (rc < 0)
-		return rc;
-	strlist_add(&words, "set");
-	strlist_take(&words, xasprintf("%u", vmid));
-	strlist_add(&words, "--digest");
-	strlist_add(&words, digest);
-	for (size_t i = 0; i < v->n; i++) {
-		strlist_take(&words, xasprintf("--hostpci%u", v->rewrites[i].index));
-		strlist_add(&words, v->rewrites[i].to);
-	}
-	return pve_call(&n->c->root, QM, &words, NULL, e);
-}
-
-static int read_config(const struct ctx *c, unsigned int vmid, struct vmconf *conf,
-		       struct pending *pending, struct err *e)
-{
-	AUTO_FREE char *path = xasprintf("etc/pve/qemu-server/%u.conf", vmid);
-	AUTO_FREE char *file = xasprintf("/%s", path);
-	AUTO_FREE char *text = NULL;
-	size_t len;
-	int rc = root_read(&c->root, path, &text, &len, e);
-
-	if (rc == 0)
-		rc = vmconf_parse(text, len, file, conf, e);
-	if (rc == 0)
-		pending_parse(text, len, pending);
-	return rc;
-}
-
 static void print_verdict(unsigned int vmid, const struct verdict *v)
 {
 	for (size_t i = 0; i < v->said.n; i++)
 		printf("vm %u: %s\n", vmid, v->said.s[i]);
-	if (!v->said.n && !v->n && !v->faults.n)
+	if (!v->said.n && !v->changes.n && !v->faults.n)
 		printf("vm %u: is right\n", vmid);
 	/* In a log, what is said stands in its order. */
 	fflush(stdout);
@@ -99,43 +27,59 @@ static void print_verdict(unsigned int vmid, const struct verdict *v)
 		fprintf(stderr, "pve-vgpu: vm %u: %s\n", vmid, v->faults.s[i]);
 }
 
-static int rewrite(const struct node_now *n, unsigned int vmid, const struct verdict *v,
-		   struct err *e)
+/* All of a VM's lines in one call. */
+static int apply(const struct node_now *n, const struct vm_file *vm, const struct verdict *v,
+		 struct err *e)
 {
-	int rc = v->n && !n->c->dry_run ? write_config(n, vmid, v, e) : 0;
+	AUTO_FREE char *command = config_command(vm, &v->changes);
+	int rc = 0;
 
-	for (size_t i = 0; i < v->n && rc == 0; i++)
-		printf("vm %u: %sset hostpci%u to %s\n", vmid, n->c->dry_run ? "would " : "",
-		       v->rewrites[i].index, v->rewrites[i].to);
-	return rc;
+	if (!v->changes.n)
+		return 0;
+	if (!n->c->dry_run)
+		rc = config_apply(&n->c->root, vm, &v->changes, e);
+	if (rc < 0)
+		return rc;
+	printf("vm %u: %s: %s\n", vm->vmid, n->c->dry_run ? "would run" : "done", command);
+	if (vm_qemu_pid(&n->c->root, vm->vmid))
+		printf("vm %u: it runs: the change waits in [PENDING] until its next start\n", vm->vmid);
+	return 0;
+}
+
+/* -ESTALE: somebody has edited the config between our look and our change. */
+static int once(struct node_now *n, const struct vm_settings *vs, struct verdict *v, struct err *e)
+{
+	AUTO_VM_FILE struct vm_file vm = { 0 };
+	int rc = vm_file_read(&n->c->root, vs->vmid, &vm, e);
+
+	if (rc < 0)
+		return rc;
+	reconcile_vm(n, vs, &vm, v);
+	print_verdict(vs->vmid, v);
+	return apply(n, &vm, v, e);
 }
 
 static void one_vm(struct node_now *n, unsigned int vmid, struct tally *t)
 {
-	AUTO_VMCONF struct vmconf conf = { 0 };
-	AUTO_PENDING struct pending pending = { 0 };
 	AUTO_VERDICT struct verdict v = { 0 };
 	AUTO_ERR struct err e = { 0 };
 	const struct vm_settings *vs = NULL;
-	int rc = read_config(n->c, vmid, &conf, &pending, &e);
+	int rc = settings_vm(&n->settings, vmid, &vs, &e);
 
-	/* Another node's, or none any more. */
-	if (rc == -ENOENT)
-		return;
-	if (rc == 0)
-		rc = settings_vm(&n->settings, vmid, &vs, &e);
 	if (rc == 0 && !vs)
 		return;
 	t->vms++;
-	if (rc == 0) {
-		reconcile_vm(n, vs, &conf, &pending, &v);
-		print_verdict(vmid, &v);
-		rc = rewrite(n, vmid, &v, &e);
+	if (rc == 0)
+		rc = once(n, vs, &v, &e);
+	if (rc == -ESTALE) {
+		err_clear(&e);
+		verdict_free(&v);
+		rc = once(n, vs, &v, &e);
 	}
 	if (rc < 0)
 		fprintf(stderr, "pve-vgpu: vm %u: %s\n%s%s%s", vmid, e.msg, e.hint ? "hint: " : "",
 			e.hint ? e.hint : "", e.hint ? "\n" : "");
-	t->changed += rc == 0 && v.n;
+	t->changed += rc == 0 && v.changes.n;
 	t->failed += rc < 0 || v.faults.n;
 }
 
@@ -152,7 +96,8 @@ int cmd_reconcile(struct ctx *c, int argc, char *argv[], struct err *e)
 	if (rc < 0)
 		return fail_in(e, rc, "reconcile");
 	for (size_t i = 0; i < n.settings.n_vms; i++)
-		one_vm(&n, n.settings.vms[i].vmid, &t);
+		if (node_now_has(&n, n.settings.vms[i].vmid))
+			one_vm(&n, n.settings.vms[i].vmid, &t);
 	if (!c->dry_run)
 		catalog_save(&n.catalog, &c->root, NULL);
 	if (t.failed)

@@ -7,7 +7,6 @@
 
 #include "cleanup.h"
 #include "clock.h"
-#include "cluster.h"
 #include "framework.h"
 #include "hostpci_edit.h"
 #include "identity.h"
@@ -22,6 +21,7 @@
 void node_now_free(struct node_now *n)
 {
 	free(n->name);
+	cluster_guests_free(&n->guests);
 	settings_free(&n->settings);
 	inventory_free(&n->inv);
 	catalog_free(&n->catalog);
@@ -38,6 +38,8 @@ int node_now_read(const struct ctx *c, struct node_now *n, struct err *e)
 	rc = settings_read(&c->root, &n->settings, e);
 	if (rc == 0)
 		rc = cluster_local_node(&c->root, &n->name, e);
+	if (rc == 0)
+		rc = cluster_guests(&c->root, &n->guests, e);
 	if (rc < 0)
 		return rc;
 	n->deadline = clock_ms() + (int64_t)n->settings.lock_wait_s * 1000;
@@ -54,22 +56,25 @@ int node_now_read(const struct ctx *c, struct node_now *n, struct err *e)
 	return rc;
 }
 
+bool node_now_has(const struct node_now *n, unsigned int vmid)
+{
+	const struct cluster_guest *g = cluster_guest(&n->guests, vmid);
+
+	return g && !g->container && !strcmp(g->node, n->name);
+}
+
 void verdict_free(struct verdict *v)
 {
-	for (size_t i = 0; i < v->n; i++) {
-		free(v->rewrites[i].from);
-		free(v->rewrites[i].to);
-	}
-	free(take_ptr(v->rewrites));
+	config_changes_free(&v->changes);
 	strlist_free(&v->said);
 	strlist_free(&v->faults);
-	v->n = 0;
 }
 
 /* One intent of one VM. */
 struct job {
 	struct node_now *n;
 	const struct vm_intent *in;
+	const struct vm_file *vm;
 	struct hostpci h;		/* what the next start has there */
 	struct verdict *out;
 };
@@ -156,16 +161,14 @@ static char *name_at_address(const struct job *j, const struct vgpu_type *t)
 	return name;
 }
 
-static void add_rewrite(const struct job *j, const struct vgpu_type *t, const char *name)
+static void want_name(const struct job *j, const struct vgpu_type *t, const char *name)
 {
-	struct rewrite *r;
+	AUTO_FREE char *key = xasprintf("hostpci%u", j->in->index);
+	AUTO_FREE char *value = hostpci_with_mdev(j->h.raw, name);
 
 	if (!strcmp(name, j->h.mdev))
 		return;
-	r = GROW(j->out->rewrites, j->out->n);
-	r->index = j->in->index;
-	r->from = xstrdup(j->h.raw);
-	r->to = hostpci_with_mdev(j->h.raw, name);
+	config_want(&j->out->changes, j->vm, key, value);
 	SAY(j, said, "%s is mdev=%s now, no longer %s", vgpu_type_name(t), name, j->h.mdev);
 }
 
@@ -189,23 +192,22 @@ static void judge(struct job *j)
 	name = j->h.mapping ? reconcile_mapping_name(j->n, j->h.mapping, t, j->h.mdev) :
 		name_at_address(j, t);
 	if (name)
-		add_rewrite(j, t, name);
+		want_name(j, t, name);
 	if (j->h.mapping)
 		reconcile_mapping(j->n, j->h.mapping, t, j->out);
 }
 
-void reconcile_vm(struct node_now *n, const struct vm_settings *vs, const struct vmconf *conf,
-		  const struct pending *pending, struct verdict *out)
+void reconcile_vm(struct node_now *n, const struct vm_settings *vs, const struct vm_file *vm,
+		  struct verdict *out)
 {
-	if (!identity_matches(vs->identity, conf)) {
+	if (!identity_matches(vs->identity, &vm->conf)) {
 		strlist_add(&out->said, "is another VM than the one its intent was made for: left alone");
 		return;
 	}
 	for (size_t i = 0; i < vs->n_intents; i++) {
-		struct job j = { .n = n, .in = &vs->intents[i], .out = out };
+		struct job j = { .n = n, .in = &vs->intents[i], .vm = vm, .out = out };
 		AUTO_FREE char *key = xasprintf("hostpci%u", j.in->index);
-		const struct pending_change *waits = pending_of(pending, key);
-		const char *value = waits ? waits->value : conf->hostpci[j.in->index].raw;
+		const char *value = vm_file_next(vm, key);
 
 		/* Through args and the wrapper the hook looks the id up at every start. */
 		if (!value)

@@ -9,17 +9,19 @@
 #define RECONCILE_H
 
 #include "catalog.h"
+#include "cluster.h"
+#include "config_change.h"
 #include "ctx.h"
 #include "inventory.h"
 #include "mapping.h"
 #include "settings.h"
-#include "vmconf.h"
-#include "vmconf_pending.h"
+#include "vm_file.h"
 
 /* What the node has, read once for all VMs. */
 struct node_now {
 	const struct ctx *c;
 	char *name;			/* of the node */
+	struct cluster_guests guests;
 	struct settings settings;
 	struct catalog catalog;
 	struct catalog before;		/* as it was saved last, maybe under another driver */
@@ -33,25 +35,21 @@ int node_now_read(const struct ctx *c, struct node_now *n, struct err *e);
 void node_now_free(struct node_now *n);
 #define AUTO_NODE_NOW __attribute__((cleanup(node_now_free)))
 
-/* One hostpci<N> that is to be written. */
-struct rewrite {
-	unsigned int index;
-	char *from, *to;		/* whole values */
-};
+/* Whether the VM is on this node. */
+bool node_now_has(const struct node_now *n, unsigned int vmid);
 
 struct verdict {
-	struct rewrite *rewrites;
-	size_t n;
+	struct config_changes changes;	/* of the VM's config */
 	struct strlist said;		/* what the admin should know, finished lines */
 	struct strlist faults;		/* what speaks against the next start, the same */
 };
 
 /*
- * What has to be done for a VM. conf and pending are those of its config: what
- * waits for the next start counts for more, as that is what is started then.
+ * What has to be done for a VM. Counted is what its config has from the next
+ * start on. Mappings that it uses are mended at once.
  */
-void reconcile_vm(struct node_now *n, const struct vm_settings *vs, const struct vmconf *conf,
-		  const struct pending *pending, struct verdict *out);
+void reconcile_vm(struct node_now *n, const struct vm_settings *vs, const struct vm_file *vm,
+		  struct verdict *out);
 void verdict_free(struct verdict *v);
 #define AUTO_VERDICT __attribute__((cleanup(verdict_free)))
 

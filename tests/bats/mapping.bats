@@ -11,7 +11,6 @@ setup() {
 # start_node FILE: the node, its tools, and VM 100 with a vGPU through mapping a40
 start_node() {
 	node "$1"
-	mkdir -p "$ROOT/etc/pve/nodes/pve1"
 	pve_stub
 	CFG=$ROOT/etc/pve/mapping/pci.cfg
 	TYPE=$(pve_vgpu types --json | jq -r 'map(select(.name == "A40-24A"))[0].type')
@@ -134,14 +133,19 @@ entries() {
 
 @test "someone who changes the mappings meanwhile loses nothing" {
 	mapping "$(entry 0000:67:00.4 1234)"
-	echo "[ -e '$ROOT/once' ] || sed -i 's/^\tmdev 1/&\n\tdescription theirs/' '$CFG'; touch '$ROOT/once'" > "$ROOT/pvesh.after"
-	run pve_vgpu reconcile
-	assert_failure
-	assert_output "detected modified configuration"
-	grep -q 'description theirs' "$CFG"
-	entries | grep -q iommugroup=1234
+	echo "[ -e '$ROOT/once' ] || sed -i 's/^.mdev 1/&\n\tdescription theirs/' '$CFG'; touch '$ROOT/once'" > "$ROOT/pvesh.before"
 	run pve_vgpu reconcile
 	assert_success
 	grep -q 'description theirs' "$CFG"
 	assert_equal "$(entries)" "$(entry 0000:67:00.4)"
+	assert_equal "$(calls | grep -c '^pvesh set')" 2
+}
+
+@test "a mapping that keeps changing is given up" {
+	mapping "$(entry 0000:67:00.4 1234)"
+	echo "sed -i 's/^.mdev 1/&\n\tdescription theirs/' '$CFG'" > "$ROOT/pvesh.before"
+	run pve_vgpu reconcile
+	assert_failure
+	assert_output "detected modified configuration"
+	entries | grep -q iommugroup=1234
 }

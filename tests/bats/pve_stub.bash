@@ -8,8 +8,7 @@
 pve_stub() {
 	local tool
 
-	mkdir -p "$ROOT"/usr/{sbin,bin} "$ROOT/etc/pve/mapping" "$ROOT/etc/pve/nodes/pve1"
-	ln -sfn nodes/pve1 "$ROOT/etc/pve/local"
+	mkdir -p "$ROOT"/usr/{sbin,bin} "$ROOT/etc/pve/mapping"
 	CALLS=$ROOT/calls
 	: > "$CALLS"
 	for tool in usr/sbin/qm usr/bin/pvesh; do

@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""qm set, pvesh get|create|set for tests: see pve_stub.bash."""
+"""qm set, pvesh create|set for tests: see pve_stub.bash."""
 import hashlib
-import json
 import os
 import re
 import subprocess
@@ -56,18 +55,6 @@ def vm_path(vmid):
     return path
 
 
-def get_config(vmid):
-    text = read(vm_path(vmid))
-    out = {"digest": digest(text)}
-    for line in text.split("\n"):
-        if line.startswith("[") and line != "[PENDING]":
-            break
-        m = re.match(r"([a-z]+\d*): (.*)", line)
-        if m:
-            out[m[1]] = m[2]
-    print(json.dumps(out))
-
-
 def qm_set(vmid, opts):
     path = vm_path(vmid)
     text = read(path)
@@ -110,12 +97,6 @@ def mapping(verb, name, opts):
         got[name] = []
     if name not in got:
         die(f"mapping '{name}' not found")
-    if verb == "get":
-        out = {k: v for k, v in got[name] if k != "map"}
-        out["map"] = [v for k, v in got[name] if k == "map"]
-        out["digest"] = digest(read(PCI))
-        print(json.dumps(out))
-        return
     for key, values in opts.items():
         if key not in ("map", "mdev", "live-migration-capable", "description"):
             die("Unknown option: " + key)
@@ -138,10 +119,6 @@ def main():
         return qm_set(words[1], options(words[2:]))
     if tool == "pvesh":
         opts = options(words[2:])
-        opts.pop("output-format", None)
-        m = re.fullmatch(r"/nodes/pve1/qemu/(\d+)/config", words[1])
-        if m and words[0] == "get":
-            return get_config(m[1])
         m = re.fullmatch(r"/cluster/mapping/pci(?:/(.+))?", words[1])
         if m:
             return mapping(words[0], m[1], opts)

@@ -6,7 +6,6 @@ load pve_stub
 
 setup() {
 	node a40x8-mdev
-	mkdir -p "$ROOT/etc/pve/nodes/pve1"
 	pve_stub
 	VF=0000:67:00.4
 	A=$(type_of A40-24A) B=$(type_of A40-12A)
@@ -52,11 +51,11 @@ config() {
 	run pve_vgpu reconcile
 	assert_success
 	assert_output "vm 100: hostpci0: A40-24A is mdev=$A now, no longer nvidia-9001"
-	assert_output "vm 100: set hostpci1 to 0000:68:00.4,mdev=$B"
+	assert_output "vm 100: done: qm set 100 --hostpci0 $VF,mdev=$A,pcie=1 --hostpci1 0000:68:00.4,mdev=$B"
 	assert_output "1 VMs with vGPUs on this node, 1 changed"
 	assert_equal "$(config 100)" "$(printf '%s\n' 'name: vm100' "hostpci0: $VF,mdev=$A,pcie=1" 'cores: 4' \
 		"hostpci1: 0000:68:00.4,mdev=$B")"
-	assert_equal "$(calls | cut -d' ' -f1,2 | tr '\n' ';')" 'pvesh get;qm set;'
+	assert_equal "$(calls | wc -l)" 1
 	calls | grep -qE '^qm set 100 --digest [0-9a-f]{40} --hostpci0 '
 	run pve_vgpu reconcile
 	assert_output "vm 100: is right"
@@ -69,7 +68,7 @@ config() {
 	tree > "$BATS_TEST_TMPDIR/before"
 	run pve_vgpu reconcile --dry-run
 	assert_success
-	assert_output "vm 100: would set hostpci0 to $VF,mdev=$A"
+	assert_output "vm 100: would run: qm set 100 --hostpci0 $VF,mdev=$A"
 	tree | diff "$BATS_TEST_TMPDIR/before" -
 	assert_equal "$(calls)" ''
 }
@@ -178,24 +177,34 @@ config() {
 	config 103 | grep -q "mdev=$A\$"
 }
 
-@test "a config that someone changes meanwhile is not overwritten" {
+@test "a config that someone changes meanwhile is looked at again, and nothing of theirs is lost" {
 	vm 100 "hostpci0: $VF,mdev=nvidia-9001"
 	intent 100 A40-24A
-	echo "sed -i 's/9001/9001,pcie=1/' '$ROOT/etc/pve/qemu-server/100.conf'" > "$ROOT/pvesh.before"
+	echo "[ -e '$ROOT/once' ] || sed -i 's/9001/9001,pcie=1/' '$ROOT/etc/pve/qemu-server/100.conf'; touch '$ROOT/once'" > "$ROOT/qm.before"
 	run pve_vgpu reconcile
-	assert_failure
-	assert_output "hostpci0 has been changed meanwhile: it is '$VF,mdev=nvidia-9001,pcie=1' now"
-	assert_equal "$(calls | grep -c '^qm')" 0
+	assert_success
+	config 100 | grep -q "hostpci0: $VF,mdev=$A,pcie=1\$"
+	assert_equal "$(calls | grep -c '^qm set')" 2
 }
 
-@test "the digest keeps a change between the look and the write from being lost" {
+@test "one that keeps changing is given up" {
 	vm 100 "hostpci0: $VF,mdev=nvidia-9001"
 	intent 100 A40-24A
-	echo "echo 'tags: x' >> '$ROOT/etc/pve/qemu-server/100.conf'" > "$ROOT/pvesh.after"
+	echo "echo 'tags: x' >> '$ROOT/etc/pve/qemu-server/100.conf'" > "$ROOT/qm.before"
 	run pve_vgpu reconcile
 	assert_failure
 	assert_output "detected modified configuration"
 	config 100 | grep -q nvidia-9001
+	assert_equal "$(calls | grep -c '^qm set')" 2
+}
+
+@test "a VM that runs gets it with its next start, and that is said" {
+	vm 100 "hostpci0: $VF,mdev=nvidia-9001"
+	intent 100 A40-24A
+	qemu 100
+	run pve_vgpu reconcile
+	assert_success
+	assert_output "vm 100: it runs: the change waits in [PENDING] until its next start"
 }
 
 @test "vendor VFIO: the id is the type's, at the config's address" {
