@@ -149,3 +149,50 @@ entries() {
 	assert_output "detected modified configuration"
 	entries | grep -q iommugroup=1234
 }
+
+# What set needs besides: the hookscript, and a qemu-server that knows mappings
+ready_for_set() {
+	mkdir -p "$ROOT/var/lib/dpkg" "$ROOT/var/lib/vz/snippets" "$ROOT/etc/pve/priv/lock"
+	printf 'Package: qemu-server\nStatus: install ok installed\nVersion: 8.4.1\n\n' > "$ROOT/var/lib/dpkg/status"
+	: > "$ROOT/usr/bin/pve-vgpu"
+	ln -s /usr/bin/pve-vgpu "$ROOT/var/lib/vz/snippets/pve-vgpu"
+	vm 100
+}
+
+@test "set makes the mapping of all parents, each an entry that PVE takes, without a word on live migration" {
+	ready_for_set
+	run pve_vgpu set 100 A40-24A
+	assert_success
+	assert_equal "$(sed -n 1p "$CFG")" vgpu-A40
+	assert_equal "$(entries | wc -l)" 256
+	assert_equal "$(entries | head -1)" "$(entry 0000:67:00.4)"
+	grep -q $'^\tmdev 1' "$CFG"
+	run grep live-migration "$CFG" "$CALLS"
+	assert_failure
+	grep -q "mapping=vgpu-A40,mdev=$TYPE" "$ROOT/etc/pve/qemu-server/100.conf"
+	: > "$CALLS"
+	run pve_vgpu set 100 A40-24A
+	assert_success
+	assert_equal "$(calls)" ''
+}
+
+@test "two nodes that make the mapping at once both have their entries in it" {
+	ready_for_set
+	echo "[ -e '$ROOT/once' ] || printf 'vgpu-A40\\n\\tmap $FAR\\n\\tmdev 1\\n\\n' > '$CFG'; touch '$ROOT/once'" > "$ROOT/pvesh.before"
+	run pve_vgpu set 100 A40-24A
+	assert_success
+	assert_equal "$(entries | wc -l)" 257
+	assert_equal "$(entries | head -1)" "$FAR"
+	assert_equal "$(calls | grep -oE '^pvesh [a-z]+' | tr '\n' ';')" 'pvesh create;pvesh set;'
+}
+
+@test "a mapping of that name with other content is refused, and nothing is changed" {
+	ready_for_set
+	printf 'vgpu-A40\n\tmap %s\n\n' "$(entry 0000:67:00.4)" > "$CFG"
+	cp "$CFG" "$BATS_TEST_TMPDIR/cfg"
+	run pve_vgpu set 100 A40-24A
+	assert_failure
+	assert_output "mapping 'vgpu-A40' is something else: it is not marked for mediated devices (mdev)"
+	cmp "$CFG" "$BATS_TEST_TMPDIR/cfg"
+	assert_equal "$(calls)" ''
+}

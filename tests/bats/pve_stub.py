@@ -62,9 +62,11 @@ def qm_set(vmid, opts):
     if re.search(r"^lock: ", text, re.M):
         die("VM is locked (backup)")
     for key, values in opts.items():
-        if not re.fullmatch(r"hostpci\d+", key):
+        if not re.fullmatch(r"hostpci\d+|hookscript", key):
             die("Unknown option: " + key)
         line = f"{key}: {values[0]}"
+        if not re.search(rf"^{key}: ", text, re.M):
+            text = line + "\n" + text
         head, mark, pending = text.partition("[PENDING]\n")
         if re.search(rf"^{key}: ", pending, re.M):
             pending = re.sub(rf"^{key}: .*$", line, pending, flags=re.M)
