@@ -2,7 +2,7 @@
 # PVE's cluster mappings that vGPUs come through: checked and mended by reconcile.
 
 load helper
-load pve_stub
+load pve_tools
 
 setup() {
 	start_node a40x8-mdev
@@ -11,7 +11,7 @@ setup() {
 # start_node FILE: the node, its tools, and VM 100 with a vGPU through mapping a40
 start_node() {
 	node "$1"
-	pve_stub
+	pve_tools
 	CFG=$ROOT/etc/pve/mapping/pci.cfg
 	TYPE=$(pve_vgpu types --json | jq -r 'map(select(.name == "A40-24A"))[0].type')
 	FAR='id=10de:2235,iommugroup=9,node=pve2,path=0000:01:00.4,subsystem-id=10de:145a'
@@ -63,8 +63,8 @@ entries() {
 	assert_output "vm 100: mapping 'a40': add 1 device of node 'pve1'"
 	assert_equal "$(entries)" "$(printf '%s\n' "$FAR" "$(entry 0000:68:00.4)" "$(entry 0000:67:00.4)")"
 	calls | grep -qE '^pvesh set /cluster/mapping/pci/a40 --digest [0-9a-f]{40} --map '
-	run grep -c live-migration "$CFG" "$CALLS"
-	refute_output ':1'
+	run grep live-migration "$CFG" "$ROOT/.pve/log"
+	assert_failure
 	run pve_vgpu reconcile
 	assert_output "vm 100: is right"
 }
@@ -133,7 +133,7 @@ entries() {
 
 @test "someone who changes the mappings meanwhile loses nothing" {
 	mapping "$(entry 0000:67:00.4 1234)"
-	echo "[ -e '$ROOT/once' ] || sed -i 's/^.mdev 1/&\n\tdescription theirs/' '$CFG'; touch '$ROOT/once'" > "$ROOT/pvesh.before"
+	meanwhile 1 '^pvesh set' "sed -i 's/^.mdev 1/&\n\tdescription theirs/' '$CFG'"
 	run pve_vgpu reconcile
 	assert_success
 	grep -q 'description theirs' "$CFG"
@@ -143,7 +143,7 @@ entries() {
 
 @test "a mapping that keeps changing is given up" {
 	mapping "$(entry 0000:67:00.4 1234)"
-	echo "sed -i 's/^.mdev 1/&\n\tdescription theirs/' '$CFG'" > "$ROOT/pvesh.before"
+	meanwhile 9 '^pvesh set' "sed -i 's/^.mdev 1/&\n#/' '$CFG'"
 	run pve_vgpu reconcile
 	assert_failure
 	assert_output "detected modified configuration"
@@ -152,9 +152,9 @@ entries() {
 
 # What set needs besides: the hookscript, and a qemu-server that knows mappings
 ready_for_set() {
-	mkdir -p "$ROOT/var/lib/dpkg" "$ROOT/var/lib/vz/snippets" "$ROOT/etc/pve/priv/lock"
-	printf 'Package: qemu-server\nStatus: install ok installed\nVersion: 8.4.1\n\n' > "$ROOT/var/lib/dpkg/status"
+	mkdir -p "$ROOT/var/lib/vz/snippets" "$ROOT/etc/pve/priv/lock"
 	: > "$ROOT/usr/bin/pve-vgpu"
+	chmod +x "$ROOT/usr/bin/pve-vgpu"
 	ln -s /usr/bin/pve-vgpu "$ROOT/var/lib/vz/snippets/pve-vgpu"
 	vm 100
 }
@@ -167,10 +167,10 @@ ready_for_set() {
 	assert_equal "$(entries | wc -l)" 256
 	assert_equal "$(entries | head -1)" "$(entry 0000:67:00.4)"
 	grep -q $'^\tmdev 1' "$CFG"
-	run grep live-migration "$CFG" "$CALLS"
+	run grep live-migration "$CFG" "$ROOT/.pve/log"
 	assert_failure
 	grep -q "mapping=vgpu-A40,mdev=$TYPE" "$ROOT/etc/pve/qemu-server/100.conf"
-	: > "$CALLS"
+	: > "$ROOT/.pve/log"
 	run pve_vgpu set 100 A40-24A
 	assert_success
 	assert_equal "$(calls)" ''
@@ -178,7 +178,8 @@ ready_for_set() {
 
 @test "two nodes that make the mapping at once both have their entries in it" {
 	ready_for_set
-	echo "[ -e '$ROOT/once' ] || printf 'vgpu-A40\\n\\tmap $FAR\\n\\tmdev 1\\n\\n' > '$CFG'; touch '$ROOT/once'" > "$ROOT/pvesh.before"
+	printf 'vgpu-A40\n\tmap %s\n\tmdev 1\n\n' "$FAR" > "$BATS_TEST_TMPDIR/theirs"
+	meanwhile 1 '^pvesh create' "cp '$BATS_TEST_TMPDIR/theirs' '$CFG'"
 	run pve_vgpu set 100 A40-24A
 	assert_success
 	assert_equal "$(entries | wc -l)" 257

@@ -2,11 +2,11 @@
 # After a driver upgrade: the types' new ids into the configs of VMs.
 
 load helper
-load pve_stub
+load pve_tools
 
 setup() {
 	node a40x8-mdev
-	pve_stub
+	pve_tools
 	VF=0000:67:00.4
 	A=$(type_of A40-24A) B=$(type_of A40-12A)
 }
@@ -53,8 +53,8 @@ config() {
 	assert_output "vm 100: hostpci0: A40-24A is mdev=$A now, no longer nvidia-9001"
 	assert_output "vm 100: done: qm set 100 --hostpci0 $VF,mdev=$A,pcie=1 --hostpci1 0000:68:00.4,mdev=$B"
 	assert_output "1 VMs with vGPUs on this node, 1 changed"
-	assert_equal "$(config 100)" "$(printf '%s\n' 'name: vm100' "hostpci0: $VF,mdev=$A,pcie=1" 'cores: 4' \
-		"hostpci1: 0000:68:00.4,mdev=$B")"
+	assert_equal "$(config 100)" "$(printf '%s\n' 'cores: 4' "hostpci0: $VF,mdev=$A,pcie=1" \
+		"hostpci1: 0000:68:00.4,mdev=$B" 'name: vm100')"
 	assert_equal "$(calls | wc -l)" 1
 	calls | grep -qE '^qm set 100 --digest [0-9a-f]{40} --hostpci0 '
 	run pve_vgpu reconcile
@@ -124,10 +124,11 @@ config() {
 	vm 100 "hostpci0: $VF,mdev=nvidia-9001" '' '[PENDING]' "hostpci0: 0000:68:00.4,mdev=nvidia-9001"
 	vm 101 "hostpci0: $VF,mdev=nvidia-9001" '' '[PENDING]' 'delete: hostpci0'
 	settings '[vm 100]' 'hostpci0 = A40-24A' '[vm 101]' 'hostpci0 = A40-24A'
+	qemu 100
 	run pve_vgpu reconcile
 	assert_success
-	assert_equal "$(config 100 | tail -1)" "hostpci0: 0000:68:00.4,mdev=$A"
-	assert_equal "$(config 100 | sed -n 2p)" "hostpci0: $VF,mdev=nvidia-9001"
+	config 100 | sed -n '/PENDING/,$p' | grep -qx "hostpci0: 0000:68:00.4,mdev=$A"
+	config 100 | sed '/PENDING/,$d' | grep -qx "hostpci0: $VF,mdev=nvidia-9001"
 	assert_output "vm 101: is right"
 }
 
@@ -180,7 +181,7 @@ config() {
 @test "a config that someone changes meanwhile is looked at again, and nothing of theirs is lost" {
 	vm 100 "hostpci0: $VF,mdev=nvidia-9001"
 	intent 100 A40-24A
-	echo "[ -e '$ROOT/once' ] || sed -i 's/9001/9001,pcie=1/' '$ROOT/etc/pve/qemu-server/100.conf'; touch '$ROOT/once'" > "$ROOT/qm.before"
+	meanwhile 1 '^qm set' "sed -i 's/9001/9001,pcie=1/' '$ROOT/etc/pve/qemu-server/100.conf'"
 	run pve_vgpu reconcile
 	assert_success
 	config 100 | grep -q "hostpci0: $VF,mdev=$A,pcie=1\$"
@@ -190,10 +191,10 @@ config() {
 @test "one that keeps changing is given up" {
 	vm 100 "hostpci0: $VF,mdev=nvidia-9001"
 	intent 100 A40-24A
-	echo "echo 'tags: x' >> '$ROOT/etc/pve/qemu-server/100.conf'" > "$ROOT/qm.before"
+	meanwhile 9 '^qm set' "echo 'tags: x' >> '$ROOT/etc/pve/qemu-server/100.conf'"
 	run pve_vgpu reconcile
 	assert_failure
-	assert_output "detected modified configuration"
+	assert_output "checksum mismatch"
 	config 100 | grep -q nvidia-9001
 	assert_equal "$(calls | grep -c '^qm set')" 2
 }
@@ -212,7 +213,7 @@ config() {
 	MOUNTED=
 	ROOT=$BATS_TEST_TMPDIR/vfio
 	node a40x8-vfio
-	pve_stub
+	pve_tools
 	A=$(type_of A40-24A)
 	vm 100 "hostpci0: $VF,mdev=nvidia-9001"
 	intent 100 A40-24A

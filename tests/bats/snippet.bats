@@ -2,6 +2,7 @@
 # The hookscript as a snippet: where it is linked to, and where it is not.
 
 load helper
+load pve_tools
 
 setup() {
 	ROOT=$BATS_TEST_TMPDIR/root
@@ -10,23 +11,7 @@ setup() {
 	ln -s nodes/pve1/qemu-server "$ROOT/etc/pve/qemu-server"
 	cp "$PVE_VGPU" "$ROOT/usr/bin/pve-vgpu"
 	LINK=$ROOT/var/lib/vz/snippets/pve-vgpu
-	pvesm_says active
-}
-
-# pvesm_says STATE: a pvesm that writes down its calls, sets contents, and finds every storage in this state
-pvesm_says() {
-	cat > "$ROOT/usr/sbin/pvesm" <<- END
-		#!/bin/bash
-		echo "\$*" >> "$ROOT/pvesm.calls"
-		case \$1 in
-		status)
-			printf '%-10s %10s %10s %15s\n' Name Type Status 'Total (KiB)'
-			printf '%-10s %10s %10s %15d\n' "\$3" dir $1 1
-			;;
-		set) sed -i "/^[a-z]*: \$2\$/,/^\$/s/content .*/content \$4/" "$ROOT/etc/pve/storage.cfg" ;;
-		esac
-	END
-	chmod +x "$ROOT/usr/sbin/pvesm"
+	pve_tools
 }
 
 storages() {
@@ -39,19 +24,19 @@ storages() {
 	assert_output "link /var/lib/vz/snippets/pve-vgpu to /usr/bin/pve-vgpu"
 	assert_output "qm set <vmid> --hookscript local:snippets/pve-vgpu"
 	assert_equal "$(readlink "$LINK")" /usr/bin/pve-vgpu
-	assert_equal "$(cat "$ROOT/pvesm.calls")" "status --storage local --content snippets"
+	assert_equal "$(calls)" "pvesm status --storage local --content snippets"
 	run pve_vgpu snippet install
 	assert_success
 	assert_output "local:snippets/pve-vgpu: is there"
 	refute_output link
-	assert_equal "$(wc -l < "$ROOT/pvesm.calls")" 1
+	assert_equal "$(calls | wc -l)" 1
 }
 
 @test "install --dry-run changes nothing" {
 	run pve_vgpu snippet install --dry-run
 	assert_success
 	assert_output "would link /var/lib/vz/snippets/pve-vgpu"
-	[ ! -e "$ROOT/var/lib/vz/snippets" ]
+	[ ! -L "$LINK" ]
 }
 
 @test "a storage that holds no snippets is enabled on request alone, and keeps what it holds" {
@@ -60,7 +45,7 @@ storages() {
 	assert_failure
 	assert_output "snippet install: storage 'local' holds no snippets"
 	assert_output "pvesm set local --content iso,backup,snippets"
-	[ ! -e "$ROOT/pvesm.calls" ]
+	assert_equal "$(calls)" ''
 	run pve_vgpu snippet install --enable --dry-run
 	assert_success
 	assert_output "would let storage 'local' hold snippets"
@@ -68,7 +53,7 @@ storages() {
 	grep -q 'content iso,backup$' "$ROOT/etc/pve/storage.cfg"
 	run pve_vgpu snippet install --enable
 	assert_success
-	grep -q 'content iso,backup,snippets$' "$ROOT/etc/pve/storage.cfg"
+	grep -q 'content backup,iso,snippets$' "$ROOT/etc/pve/storage.cfg"
 	[ -L "$LINK" ]
 	run pve_vgpu snippet install --enable
 	assert_success
@@ -106,7 +91,8 @@ storages() {
 	assert_output "storage 'zfs' has no directory for snippets"
 	run pve_vgpu snippet install --storage nope
 	assert_output "storage 'nope' is not in /etc/pve/storage.cfg"
-	[ ! -e "$ROOT/pvesm.calls" ] && [ ! -e "$ROOT/far" ] && [ ! -e "$ROOT/mnt" ]
+	assert_equal "$(calls)" ''
+	[ ! -e "$ROOT/far" ] && [ ! -e "$ROOT/mnt" ]
 }
 
 @test "a file that is there under that name stays, and so does a link to elsewhere" {
@@ -126,15 +112,15 @@ storages() {
 }
 
 @test "a storage that PVE finds inactive gets nothing" {
-	pvesm_says inactive
+	rmdir "$ROOT/var/lib/vz"
 	run pve_vgpu snippet install
 	assert_failure
 	assert_output "storage 'local' is inactive"
-	[ ! -e "$ROOT/var/lib/vz/snippets" ]
+	[ ! -e "$ROOT/var/lib/vz" ]
 }
 
 @test "pvesm that fails, or is not there, is told with its own words" {
-	printf '#!/bin/sh\necho first >&2\necho "no quorum!" >&2\nexit 5\n' > "$ROOT/usr/sbin/pvesm"
+	tool_fails '^pvesm status' 5 'no quorum!'
 	run pve_vgpu snippet install
 	assert_failure
 	assert_output "'pvesm status --storage' failed with status 5: 'no quorum!' (before that: 'first')"
