@@ -7,7 +7,7 @@
 
 # pve_tools: after node() or for any ROOT that has etc/pve/local
 pve_tools() {
-	local state=$BATS_TEST_TMPDIR/pve-$(basename "$ROOT")
+	local state=$BATS_TEST_TMPDIR/pve-${ROOT##*/}
 
 	mkdir -p "$ROOT"/usr/{sbin,bin} "$ROOT"/var/lib/{dpkg,vz} "$ROOT/etc/pve/mapping" "$state"
 	cp "$TOP/tests/pve/tools/qm" "$TOP/tests/pve/tools/pvesm" "$ROOT/usr/sbin"
