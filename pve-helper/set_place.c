@@ -257,26 +257,6 @@ static void parents_of(const struct set_job *j, const struct vgpu_type *t, struc
 	}
 }
 
-/* Made or extended; looked at again where another node was at it at the same time. */
-static int ensure(const struct set_job *j, const char *id, const struct bdf_list *parents,
-		  struct strlist *said, struct err *e)
-{
-	AUTO_FREE char *before = NULL, *after = NULL;
-	AUTO_ERR struct err why = { 0 };
-	size_t n = 0, m = 0;
-	int rc;
-
-	if (root_read(&j->c->root, MAPPING_CFG, &before, &n, NULL) < 0)
-		n = 0;
-	rc = mapping_ensure(&j->c->root, parents->b, parents->n, id, j->c->dry_run, said, &why);
-	if (rc == -EIO && root_read(&j->c->root, MAPPING_CFG, &after, &m, NULL) == 0 &&
-	    (m != n || memcmp(before, after, n) != 0)) {
-		err_clear(&why);
-		rc = mapping_ensure(&j->c->root, parents->b, parents->n, id, j->c->dry_run, said, &why);
-	}
-	return rc < 0 ? err_move(e, &why, rc) : 0;
-}
-
 int set_mappings(struct set_job *j, struct strlist *said, struct err *e)
 {
 	int rc = 0;
@@ -288,7 +268,7 @@ int set_mappings(struct set_job *j, struct strlist *said, struct err *e)
 		if (!*j->mappings.s[i])
 			continue;
 		parents_of(j, j->types[i].t[0], &parents);
-		rc = ensure(j, j->mappings.s[i], &parents, said, e);
+		rc = mapping_ensure(&j->c->root, parents.b, parents.n, j->mappings.s[i], j->c->dry_run, said, e);
 	}
 	return rc;
 }

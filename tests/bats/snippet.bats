@@ -123,7 +123,7 @@ storages() {
 	tool_fails '^pvesm status' 5 'no quorum!'
 	run pve_vgpu snippet install
 	assert_failure
-	assert_output "'pvesm status --storage' failed with status 5: 'no quorum!' (before that: 'first')"
+	assert_output "'pvesm status --storage' failed with status 5: 'no quorum!'"
 	rm "$ROOT/usr/sbin/pvesm"
 	run pve_vgpu snippet install
 	assert_failure
