@@ -23,8 +23,9 @@ ready() {
 	ln -s /usr/lib/pve-vgpu/qemu-wrapper "$root/usr/bin/kvm"
 }
 
-@test "set, then unset: as it was, for any config" {
-	tools_node mdev there
+# any_config mdev|nvidia-vfio
+any_config() {
+	tools_node "$1" there
 	tool pvesm set local --content snippets
 	ready here
 	ready there
@@ -32,9 +33,12 @@ ready() {
 	NODE=there pve_vm 150
 	on there pve_vgpu set 150 A40-24A
 	on there pve_vgpu unset 150
-	run "$TOP/tests/pve/set_unset" --root "$ROOT" --pve-vgpu "$PVE_VGPU" --count "${SET_UNSET_COUNT:-100}" \
+	run "$TOP/tests/pve/set_unset" --root "$ROOT" --pve-vgpu "$PVE_VGPU" --count "${SET_UNSET_COUNT:-500}" \
 		--seed "${SET_UNSET_SEED:-1}" ${SHOW:+--show}
 	[ -z "${SHOW:-}" ] || echo "$output" > "$SHOW"
 	echo "$output"
 	[ "$status" -eq 0 ]
 }
+
+@test "set, then unset: as it was, for any config, on the mdev bus" { any_config mdev; }
+@test "set, then unset: as it was, for any config, on vendor VFIO" { any_config nvidia-vfio; }
