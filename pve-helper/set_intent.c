@@ -80,6 +80,25 @@ static void note_identity(struct set_job *j)
 	set_asked_add(&j->asked, "identity", identity);
 }
 
+static char *choices_of(const struct vm_settings *vs, unsigned int index)
+{
+	for (size_t i = 0; vs && i < vs->n_intents; i++)
+		if (vs->intents[i].index == index)
+			return strlist_join(&vs->intents[i].choices, ", ");
+	return NULL;
+}
+
+/* The slot had another type until now: the new one takes its place. */
+static void note_other_type(struct set_job *j)
+{
+	AUTO_FREE char *was = j->afresh ? NULL : choices_of(j->old, j->asked.index);
+	AUTO_FREE char *is = choices_of(j->vs, j->asked.index);
+
+	if (was && is && strcmp(was, is) != 0)
+		strlist_take(&j->notes, xasprintf("hostpci%u: was %s until now; one more vGPU takes another --index",
+						  j->asked.index, was));
+}
+
 int set_intent(struct set_job *j, struct err *e)
 {
 	AUTO_FREE char *text = NULL;
@@ -99,6 +118,8 @@ int set_intent(struct set_job *j, struct err *e)
 		return rc;
 	settings_parse(text, strlen(text), "/etc/pve/pve-vgpu.conf", &j->after);
 	rc = settings_vm(&j->after, j->vm.vmid, &j->vs, e);
+	if (rc == 0)
+		note_other_type(j);
 	if (rc == 0 && !j->vs)
 		return fail(e, -EINVAL, "no intent is left in [vm %u]", j->vm.vmid);
 	return rc;

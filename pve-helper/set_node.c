@@ -113,7 +113,7 @@ static void note_x_vga(struct set_job *j)
 	if (j->vs->x_vga == X_VGA_NONE)
 		return;
 	strlist_take(&j->notes, xasprintf(
-		"x-vga: noVNC and SPICE show nothing%s; it is better left off: a vGPU works as second display too, and is seen "
+		"x-vga: noVNC and SPICE show nothing%s; better leave it off unless the guest needs it, and look at the vGPU "
 		"through the guest (RDP, VNC in it)",
 		j->vm.next.vga ? " of it" : ", for the VM has no other display then"));
 }

@@ -207,12 +207,14 @@ DEV0="-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$UUID,id=hostpci0,bus=pci.
 	set_node mdev
 	pve_vm 100 'machine: pc-q35-8.1'
 	set_ok 100 A40-24A --gpu A40 --placement spread --params frame_rate_limiter=0 --x-vga --pcie
-	assert_output 'x-vga: noVNC and SPICE show nothing, for the VM has no other display then; it is better left off'
+	assert_output 'x-vga: noVNC and SPICE show nothing, for the VM has no other display then; better leave it off'
 	assert_conf 100 'hostpci0: mapping=vgpu-A40,mdev=nvidia-575,pcie=1,x-vga=1'
 	set_ok 100 A40-24A
 	for line in 'gpu = A40' 'placement = spread' 'params = frame_rate_limiter=0' 'x-vga = hostpci0' 'pcie = yes'; do
 		assert_setting 100 "$line"
 	done
+	set_ok 100 A40-12A --dry-run
+	assert_output 'hostpci0: was A40-24A until now; one more vGPU takes another --index'
 	set_ok 100 A40-12A --gpu '' --placement '' --params '' --no-x-vga --no-pcie
 	assert_equal "$(section | sed -n '/^.vm 100/,$p')" $'[vm 100]\nhostpci0 = A40-12A\nidentity = ctime:1700000100'
 	assert_conf 100 'hostpci0: mapping=vgpu-A40,mdev=nvidia-573'
