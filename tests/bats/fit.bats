@@ -279,6 +279,6 @@ T on 0000:21:00.0: MIG mode is on, and T is time-sliced (nvidia-smi -i 0000:21:0
 	local doc
 
 	node two-boards
-	doc=$(sed -n '/^## `plan --fit/,/^## `create/s/^| \(`.*`\) | .*/\1/p' "$TOP/docs/json.md" | cut -d'|' -f1 | grep -oE '[a-z_]+' | sort -u)
+	doc=$(sed -n '/^## `plan --fit/,/^## `show/s/^| \(`.*`\) | .*/\1/p' "$TOP/docs/json.md" | cut -d'|' -f1 | grep -oE '[a-z_]+' | sort -u)
 	assert_equal "$doc" "$(pve_vgpu plan --fit --json | jq -r '.[0] | keys[]' | sort)"
 }

@@ -210,6 +210,7 @@ held() {
 
 @test "params: what qemu-server makes itself would get none, and the start is refused" {
 	node a40x8-mdev
+	rm "$ROOT/etc/pve/local"
 	settings '[vm 100]' 'hostpci0 = A40-24A' 'params = a=1'
 	vm 100 'hostpci0: mapping=gpus,mdev=nvidia-575'
 	run -1 hook 100 pre-start
