@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# Targets: all check check-node node-deps demo bench install clean; V=1 shows the commands.
+# Targets: all check check-node check-package node-deps demo bench install clean; V=1 shows the commands.
 
 PREFIX     ?= /usr
 BINDIR     ?= $(PREFIX)/bin
 MANDIR     ?= $(PREFIX)/share/man
 DATADIR    ?= $(PREFIX)/share/pve-vgpu
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+PKGLIBDIR  ?= $(PREFIX)/lib/pve-vgpu
 DESTDIR    ?=
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
@@ -22,7 +23,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prot
 
 # The packager's flags come last and win.
 BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -MMD -MP $(WARNINGS)
-ALL_CFLAGS  = $(BASE_CFLAGS) -Ilib -DPVE_VGPU_VERSION='"$(VERSION)"' \
+ALL_CFLAGS  = $(BASE_CFLAGS) -Ilib -Iqemu-wrapper -DPVE_VGPU_VERSION='"$(VERSION)"' \
 	$(shell $(PKG_CONFIG) --cflags $(PKGS)) $(CPPFLAGS) $(CFLAGS)
 SIM_CFLAGS  = $(BASE_CFLAGS) $(shell $(PKG_CONFIG) --cflags $(SIM_PKGS)) $(CPPFLAGS) $(CFLAGS)
 # libmd has no file for pkg-config before Debian 12.
@@ -34,20 +35,29 @@ say = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $(2);)
 
 LIB_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
 HELPER_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard pve-helper/*.c))
+WRAPPER_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out qemu-wrapper/main.c,$(wildcard qemu-wrapper/*.c)))
 SIM_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c))
 PMXCFS_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/pmxcfs/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
+# The wrapper with a root and a QEMU of the tests' choice, and its pure part alone.
+WRAPPER_TEST := $(BUILD)/tests/wrapper/wrapper-at $(BUILD)/tests/wrapper/rewrite-file
 
 # Where `make all` leaves the programs; the sanitizer build puts its own elsewhere.
-HELPER := pve-helper/pve-vgpu
-SIM    := tests/sim/vgpu-sim
-PMXCFS := tests/pmxcfs/pmxcfs-sim
+HELPER  := pve-helper/pve-vgpu
+WRAPPER := qemu-wrapper/qemu-wrapper
+SIM     := tests/sim/vgpu-sim
+PMXCFS  := tests/pmxcfs/pmxcfs-sim
 
-all: $(HELPER) $(SIM) $(PMXCFS)
+all: $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
+
 
 $(HELPER): $(HELPER_OBJ) $(BUILD)/lib/libpvevgpu.a
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# It stands in front of every start: no library that it does not use.
+$(WRAPPER): $(BUILD)/qemu-wrapper/main.o $(BUILD)/qemu-wrapper/libwrapper.a $(BUILD)/lib/libpvevgpu.a
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
 $(SIM): $(SIM_OBJ)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(SIM_LIBS)
@@ -62,6 +72,9 @@ $(BUILD)/tests/pmxcfs/%.o: tests/pmxcfs/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(SIM_CFLAGS) -c -o $@ $<
 
+$(BUILD)/qemu-wrapper/libwrapper.a: $(WRAPPER_OBJ)
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+
 $(BUILD)/tests/sim/%.o: tests/sim/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(SIM_CFLAGS) -c -o $@ $<
@@ -70,10 +83,10 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/lib/libpvevgpu.a
-	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(UNIT_BIN) $(WRAPPER_TEST): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/qemu-wrapper/libwrapper.a $(BUILD)/lib/libpvevgpu.a
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
-unit: $(UNIT_BIN)
+unit: $(UNIT_BIN) $(WRAPPER_TEST)
 
 # All tests; TESTS="tests/bats/hook.bats …" runs some of them.
 check: all unit
@@ -88,25 +101,30 @@ node-deps:
 	apt-get install -y --no-install-recommends \
 		busybox-static cpio e2fsprogs kmod mmdebstrap qemu-system-x86 xz-utils zstd
 
+# The package of the wrapper, installed and removed in a Debian of its own.
+check-package:
+	$(Q)tests/wrapper/package
+
 # The main job on the simulated node, told in twenty lines.
 demo: all
 	$(Q)tests/demo.sh
 
 # Cost beside mdevctl and a shell loop, in ratios.
-bench: all
+bench: all $(WRAPPER_TEST)
 	$(Q)tests/bench/run $(BENCH_ARGS)
 
-install: $(HELPER)
-	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(DATADIR)
+install: $(HELPER) $(WRAPPER)
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(PKGLIBDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(DATADIR)
 	$(INSTALL) -m 0755 $(HELPER) $(DESTDIR)$(BINDIR)/pve-vgpu
-	$(INSTALL) -m 0644 man/pve-vgpu.8 $(DESTDIR)$(MANDIR)/man8/pve-vgpu.8
+	$(INSTALL) -m 0755 $(WRAPPER) $(DESTDIR)$(PKGLIBDIR)/qemu-wrapper
+	$(INSTALL) -m 0644 man/pve-vgpu.8 man/pve-vgpu-qemu-wrapper.8 $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 0644 completions/pve-vgpu.bash $(DESTDIR)$(BASHCOMPDIR)/pve-vgpu
 	$(INSTALL) -m 0644 snippets/vgpu-guest.yaml.in $(DESTDIR)$(DATADIR)/vgpu-guest.yaml.in
 
 clean:
-	$(Q)rm -rf $(BUILD) $(HELPER) $(SIM) $(PMXCFS)
+	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
 
-.PHONY: all unit check check-node node-deps demo bench install clean
+.PHONY: all unit check check-node check-package node-deps demo bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -47,7 +47,8 @@ trap 'rm -f "$out"' EXIT
 if [ $# -gt 0 ]; then
 	suites=("$@")
 else
-	suites=("${BUILD:-build}"/tests/unit/test_* tests/bats/*.bats tests/behaviour/*.bats tests/pve/*.bats)
+	suites=("${BUILD:-build}"/tests/unit/test_* tests/bats/*.bats tests/behaviour/*.bats tests/pve/*.bats \
+		tests/wrapper/*.bats)
 fi
 for suite in "${suites[@]}"; do
 	case $suite in
