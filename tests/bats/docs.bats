@@ -101,11 +101,34 @@ completed() {
 	v=$(sed -n 's/^VERSION := //p' Makefile)
 	assert_equal "$("$PVE_VGPU" version)" "pve-vgpu $v"
 	grep -q "\"pve-vgpu $v\"" man/pve-vgpu.8
+	grep -q "\"pve-vgpu $v\"" man/pve-vgpu-qemu-wrapper.8
 	grep -q "^pve-vgpu ($v)" debian/changelog
 }
 
-@test "the man page has no faults that man sees" {
-	run env LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -l man/pve-vgpu.8
-	assert_success
-	refute_output 'warning'
+@test "the man pages have no faults that man sees" {
+	local page
+
+	for page in man/*.8; do
+		run env LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -l "$page"
+		assert_success
+		refute_output 'warning'
+	done
+}
+
+@test "the wrapper's paths are one in program, package and man page" {
+	local kvm program diverted f
+
+	kvm=$(sed -n 's/^#define WRAPPER_KVM[[:blank:]]*"\([^"]*\)".*/\1/p' lib/wrapper_there.h)
+	program=$(sed -n 's/^#define WRAPPER_PROGRAM[[:blank:]]*"\([^"]*\)".*/\1/p' lib/wrapper_there.h)
+	diverted=$(sed -n 's/^#define WRAPPER_DIVERTED[[:blank:]]*"\([^"]*\)".*/\1/p' lib/wrapper_there.h)
+	grep -qx "$program $kvm" debian/pve-vgpu-qemu-wrapper.links
+	grep -qx "$program" debian/pve-vgpu-qemu-wrapper.install
+	for f in preinst postrm; do
+		grep -qx "kvm=/$kvm" debian/pve-vgpu-qemu-wrapper.$f
+		grep -qx "distrib=/$diverted" debian/pve-vgpu-qemu-wrapper.$f
+	done
+	grep -q "touch /$program\$" debian/pve-vgpu-qemu-wrapper.postinst
+	for f in "$kvm" "$program" "$diverted"; do
+		grep -q "^\.IR* /$f\b" man/pve-vgpu-qemu-wrapper.8 || { echo "man page: $f"; return 1; }
+	done
 }
