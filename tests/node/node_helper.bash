@@ -5,27 +5,33 @@
 # The driver's module.
 DRIVER=$(cat /payload/driver)
 
-# A program takes a tenth of a second to start where the processor is emulated: what is called often here starts none.
+# A program takes a tenth of a second to start where the processor is emulated, and so does a subshell for a third: what is
+# called often here starts few.
 
-# is_pf ADDRESS: NVIDIA's, and no VF
-is_pf() {
-	[ ! -e "/sys/bus/pci/devices/$1/physfn" ] && [ "$(< "/sys/bus/pci/devices/$1/vendor")" = 0x10de ]
+# cards: the paths of NVIDIA's devices that are no VFs
+cards() {
+	local device
+
+	for device in $(grep -lx 0x10de /sys/bus/pci/devices/*/vendor); do
+		device=${device%/vendor}
+		[ -e "$device/physfn" ] || echo "$device"
+	done
 }
 
 # gpus: the addresses of the cards with SR-IOV; card: that of the one without
 gpus() {
 	local device
 
-	for device in /sys/bus/pci/devices/*; do
-		[ ! -e "$device/sriov_totalvfs" ] || ! is_pf "${device##*/}" || echo "${device##*/}"
+	for device in $(cards); do
+		[ ! -e "$device/sriov_totalvfs" ] || echo "${device##*/}"
 	done
 }
 
 card() {
 	local device
 
-	for device in /sys/bus/pci/devices/*; do
-		[ -e "$device/sriov_totalvfs" ] || ! is_pf "${device##*/}" || echo "${device##*/}"
+	for device in $(cards); do
+		[ -e "$device/sriov_totalvfs" ] || echo "${device##*/}"
 	done
 }
 

@@ -51,14 +51,21 @@ node_with() {
 	mkdir -p /etc/pve/qemu-server /etc/pve/nodes /run/qemu-server /run/lock/qemu-server /var/lib/vz/snippets
 	: > /etc/pve/.version
 	ln -sf /usr/bin/pve-vgpu /var/lib/vz/snippets/pve-vgpu
+	node_facts
 }
 
-# Where the cards are: GPUS, CARD, and the first VF of each GPU in VF and VF2
+# Where the cards are: GPU, GPU2, CARD, and the VFs of each GPU in VFS and VFS2, the first of them in VF and VF2. Looked for once
+# a file, and as arrays cannot be handed on, VFS and VFS2 are words.
 node_facts() {
-	mapfile -t GPUS < <(gpus)
+	# shellcheck disable=SC2046 # one word each
+	set -- $(gpus)
+	GPU=$1 GPU2=$2
 	CARD=$(card)
-	VF=$(vfs "${GPUS[0]}" | head -n 1)
-	VF2=$(vfs "${GPUS[1]}" | head -n 1)
+	VFS=$(vfs "$GPU")
+	VFS2=$(vfs "$GPU2")
+	VF=${VFS%%$'\n'*}
+	VF2=${VFS2%%$'\n'*}
+	export GPU GPU2 CARD VFS VFS2 VF VF2
 }
 
 # Between tests: nothing of the last one
@@ -70,12 +77,16 @@ clean_node() {
 	for f in /sys/bus/mdev/devices/*/remove; do
 		[ ! -e "$f" ] || echo 1 > "$f"
 	done
-	for f in /sys/bus/pci/devices/*/nvidia/current_vgpu_type; do
-		[ ! -e "$f" ] || [ "$(< "$f")" = 0 ] || echo 0 > "$f"
+	for f in $(typed_vfs); do
+		echo 0 > "$f"
 	done
 	rm -rf /etc/pve/qemu-server/*.conf /run/qemu-server/* "$STATES"
-	settings '[defaults]' 'cleanup-wait = 1'
+	# A test that lets the driver remove vGPUs itself gives it time.
+	settings '[defaults]' 'cleanup-wait = 0'
 }
+
+# typed_vfs: current_vgpu_type of each VF that has a vGPU
+typed_vfs() { [ ! -e "/sys/bus/pci/devices/$VF/nvidia" ] || grep -Lx 0 /sys/bus/pci/devices/*/nvidia/current_vgpu_type; }
 
 settings() { printf '%s\n' "$@" > /etc/pve/pve-vgpu.conf; }
 
@@ -147,11 +158,8 @@ phase() { jq -r .phase "$STATES/$1.json"; }
 vgpus() {
 	local n=0 f
 
-	for f in /sys/bus/mdev/devices/*; do
+	for f in /sys/bus/mdev/devices/* $(typed_vfs); do
 		[ ! -e "$f" ] || n=$((n + 1))
-	done
-	for f in /sys/bus/pci/devices/*/nvidia/current_vgpu_type; do
-		[ ! -e "$f" ] || [ "$(< "$f")" = 0 ] || n=$((n + 1))
 	done
 	echo "$n"
 }

@@ -9,17 +9,14 @@ load whole_helper
 
 setup_file() { node_with mdev; }
 
-setup() {
-	node_facts
-	clean_node
-}
+setup() { clean_node; }
 
 teardown() { clean_node; }
 
 @test "a vGPU by name: made, opened by QEMU on its slot, listed, and gone after the stop" {
 	by_args 100 A40-24A
 	works qm start 100
-	contains "$output" "vm 100: hostpci0: A40-24A (nvidia-575) on $VF, GPU ${GPUS[0]}"
+	contains "$output" "vm 100: hostpci0: A40-24A (nvidia-575) on $VF, GPU $GPU"
 	equal "$(slot 100)" '0 16 4318 768'
 	equal "$(listed 100)" "A40-24A $VF true"
 	equal "$(phase 100)" running

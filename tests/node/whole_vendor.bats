@@ -9,17 +9,14 @@ load whole_helper
 
 setup_file() { node_with vendor; }
 
-setup() {
-	node_facts
-	clean_node
-}
+setup() { clean_node; }
 
 teardown() { clean_node; }
 
 @test "vendor VFIO: hook, reservation, QEMU on its slot, and nothing left after the stop" {
 	native 100 "$VF" nvidia-575 A40-24A
 	works qm start 100
-	contains "$output" "vm 100: hostpci0: A40-24A (nvidia-575) on $VF, GPU ${GPUS[0]}"
+	contains "$output" "vm 100: hostpci0: A40-24A (nvidia-575) on $VF, GPU $GPU"
 	equal "$(slot 100)" '0 16 4318 768'
 	equal "$(listed 100)" "A40-24A $VF true"
 	equal "$(phase 100)" running
@@ -65,7 +62,7 @@ teardown() { clean_node; }
 
 	settings '[defaults]' 'cleanup-wait = 20'
 
-	mapfile -t all < <(vfs "${GPUS[0]}" | head -n 4; vfs "${GPUS[1]}" | head -n 4)
+	mapfile -t all < <(head -n 4 <<< "$VFS"; head -n 4 <<< "$VFS2")
 	for v in {100..107}; do
 		native "$v" "${all[i++]}" nvidia-573 A40-12A
 	done

@@ -6,9 +6,6 @@ package Pve::Qemu;
 use strict;
 use warnings;
 
-use IO::Socket::UNIX;
-use JSON::PP;
-
 sub pid_file { return "/var/run/qemu-server/$_[0].pid"; }
 sub qmp_socket { return "/var/run/qemu-server/$_[0].qmp"; }
 
@@ -53,7 +50,7 @@ sub _answer {
     my ($socket, $vmid) = @_;
 
     while (defined(my $line = <$socket>)) {
-        my $reply = decode_json($line);
+        my $reply = JSON::PP::decode_json($line);
         next if $reply->{event};
         die "vm $vmid: QMP: $reply->{error}->{desc}\n" if $reply->{error};
         return $reply->{return};
@@ -64,6 +61,10 @@ sub _answer {
 # qmp(NODE, VMID, COMMAND): what QEMU returns
 sub qmp {
     my ($node, $vmid, $command) = @_;
+
+    # Read where they are wanted: half of what perl has to read, and a start does without.
+    require IO::Socket::UNIX;
+    require JSON::PP;
     my $path = $node->path(_here($node, qmp_socket($vmid)));
     my $socket = IO::Socket::UNIX->new(Peer => $path)
         or die "vm $vmid: connect to '$path': $!\n";
@@ -73,7 +74,7 @@ sub qmp {
     <$socket>;
     my $result;
     for my $name ('qmp_capabilities', $command) {
-        print $socket encode_json({ execute => $name }), "\n";
+        print $socket JSON::PP::encode_json({ execute => $name }), "\n";
         $socket->flush();
         $result = _answer($socket, $vmid);
     }
