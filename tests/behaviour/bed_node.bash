@@ -7,27 +7,15 @@ load ../node/node_helper
 HOLD=${HOLD:-/payload/bin/hold}
 OPS=/sys/kernel/debug/nvidia-vgpu-sim/ops
 
-parameter() {	# name -> VALUE
-	read -r VALUE <"/sys/module/$DRIVER/parameters/$1"
-}
-
-# Loading the driver and enabling VFs takes seconds, so one that is as wanted
-# stays. Mixed sizes can be had and given up as long as nothing runs.
+# Mixed sizes can be had and given up as long as nothing runs.
 bed_node() {	# framework [mixed]
-	local framework=mdev mixed=N loaded='' p
-
 	export SYS=/sys
-	[ "$1" = mdev ] || framework=vendor
-	[ "${2:-}" != mixed ] || mixed=Y
-	if [ -e "/sys/module/$DRIVER" ]; then
-		parameter framework
-		loaded="$VALUE $(cat /sys/bus/pci/drivers/nvidia/*/sriov_numvfs)"
+	if [ "$1" = mdev ]; then
+		driver_for mdev
+	else
+		driver_for vendor
 	fi
-	[ "$loaded" = "$framework 32"$'\n'32 ] || driver "framework=$framework"
-	for p in "/sys/module/$DRIVER/parameters"/errno_*; do
-		echo 0 >"$p"
-	done
-	echo $mixed >"/sys/module/$DRIVER/parameters/mixed_size"
+	[ "${2:-}" != mixed ] || echo Y >"/sys/module/$DRIVER/parameters/mixed_size"
 	[ -e "$OPS" ] || mount -t debugfs debugfs /sys/kernel/debug
 	modprobe vfio_iommu_type1
 }

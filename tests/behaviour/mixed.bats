@@ -16,6 +16,24 @@ up_to() {	# rows MiB -> IDS: the ids of that size and smaller
 	IDS=${IDS//$'\n'/ }
 }
 
+@test "vendor: sizes go together until the memory is used up" {
+	have_node vfio mixed
+	words
+	bed_errno memory EDQUOT
+	becomes ok "${VF[0]}" 575
+	up_to "$A40" 24576
+	creatable_is "$IDS" "${VF[1]}"
+	creatable_is "" "${VF[0]}"
+	becomes EDQUOT "${VF[1]}" 566
+	becomes ok "${VF[1]}" 564
+	becomes ok "${VF[2]}" 562
+	creatable_is "" "${VF[3]}"
+	becomes EDQUOT "${VF[3]}" 555
+	becomes ok "${VF[0]}" 0
+	up_to "$A40" 24576
+	creatable_is "$IDS" "${VF[0]}" "${VF[31]}"
+}
+
 @test "mdev: sizes go together until the memory is used up" {
 	have_node mdev mixed
 	words
@@ -43,22 +61,4 @@ up_to() {	# rows MiB -> IDS: the ids of that size and smaller
 	room_for "$CARD"
 	is "$ROOM" "222=4 223=2 224=2 225=4 226=2 227 230=4 231=2 232 252=4 319"
 	create EDQUOT "$CARD" 233 "${UUID_A%?}7"
-}
-
-@test "vendor: sizes go together until the memory is used up" {
-	have_node vfio mixed
-	words
-	bed_errno memory EDQUOT
-	becomes ok "${VF[0]}" 575
-	up_to "$A40" 24576
-	creatable_is "$IDS" "${VF[1]}"
-	creatable_is "" "${VF[0]}"
-	becomes EDQUOT "${VF[1]}" 566
-	becomes ok "${VF[1]}" 564
-	becomes ok "${VF[2]}" 562
-	creatable_is "" "${VF[3]}"
-	becomes EDQUOT "${VF[3]}" 555
-	becomes ok "${VF[0]}" 0
-	up_to "$A40" 24576
-	creatable_is "$IDS" "${VF[0]}" "${VF[31]}"
 }

@@ -67,3 +67,23 @@ driver() {
 	modprobe "$DRIVER" allow_numvfs=1 "$@"
 	vfs_on
 }
+
+# parameter NAME: the driver's, in VALUE
+parameter() { read -r VALUE < "/sys/module/$DRIVER/parameters/$1"; }
+
+# driver_for mdev|vendor: a driver with that framework and all VFs, and as it is when it has been loaded. Loading it and making
+# the VFs takes seconds, so one that is there stays.
+driver_for() {
+	local loaded='' p
+
+	if [ -e "/sys/module/$DRIVER" ]; then
+		parameter framework
+		loaded="$VALUE $(cat /sys/bus/pci/drivers/nvidia/*/sriov_numvfs)"
+	fi
+	[ "$loaded" = "$1 32"$'\n'32 ] || driver "framework=$1"
+	for p in "/sys/module/$DRIVER/parameters"/errno_*; do
+		echo 0 > "$p"
+	done
+	echo 0 > "/sys/module/$DRIVER/parameters/selfclean_ms"
+	echo N > "/sys/module/$DRIVER/parameters/mixed_size"
+}

@@ -31,7 +31,7 @@ contains() {
 
 # node_with mdev|vendor: that framework, as PVE's directories are at boot, and the snippet
 node_with() {
-	driver "framework=$1"
+	driver_for "$1"
 	modprobe vfio_iommu_type1
 	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
 	# -id is PVE's own; by the name is it QEMU in PVE's eyes.

@@ -60,7 +60,7 @@ teardown() { clean_node; }
 @test "vendor VFIO: eight VMs at once" {
 	local v i=0 pids=() all
 
-	settings '[defaults]' 'cleanup-wait = 20'
+	settings '[defaults]' 'cleanup-wait = 10'
 
 	mapfile -t all < <(head -n 4 <<< "$VFS"; head -n 4 <<< "$VFS2")
 	for v in {100..107}; do
