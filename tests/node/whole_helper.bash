@@ -12,7 +12,7 @@ load node_helper
 TESTS=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 OPS=/sys/kernel/debug/nvidia-vgpu-sim/ops
 STATES=/run/pve-vgpu
-KVM=/run/kvm/kvm
+KVM=/payload/bin/kvm
 PVE=9.2
 
 # What is wrong with a test is told by what it says.
@@ -34,20 +34,6 @@ node_with() {
 	driver_for "$1"
 	modprobe vfio_iommu_type1
 	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
-	# -id is PVE's own; by the name is it QEMU in PVE's eyes.
-	mkdir -p "${KVM%/*}"
-	cat > "$KVM" <<- 'END'
-		#!/bin/bash
-		argv=()
-		while [ $# -gt 0 ]; do
-			case $1 in
-			-id) shift 2 ;;
-			*) argv+=("$1"); shift ;;
-			esac
-		done
-		exec -a /usr/bin/kvm qemu-system-x86_64 "${argv[@]}"
-	END
-	chmod +x "$KVM"
 	mkdir -p /etc/pve/qemu-server /etc/pve/nodes /run/qemu-server /run/lock/qemu-server /var/lib/vz/snippets
 	: > /etc/pve/.version
 	ln -sf /usr/bin/pve-vgpu /var/lib/vz/snippets/pve-vgpu
