@@ -1,0 +1,106 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# An admin's way with the wrapper at /usr/bin/kvm: set, start, a QEMU that has the
+# vGPU, stop, unset, as each version of qemu-server goes it.
+
+# bats sets some of these, and the helpers use what is set here:
+# shellcheck disable=SC2154,SC2034
+
+load wrapper_helper
+
+setup_file() {
+	node_with mdev
+	pve_in
+	wrapper_in
+	clean_node
+}
+
+teardown_file() {
+	wrapper_out
+	pve_out
+}
+
+setup() { node_facts; }
+
+teardown() {
+	hook_is_ours
+	clean_node
+	rm -f "$GIVEN"/*
+}
+
+# hook_is_ours: the hookscript that VMs have; hook_and COMMAND: it, and that before PVE goes on from pre-start
+hook_is_ours() { ln -sf /usr/bin/pve-vgpu /var/lib/vz/snippets/pve-vgpu; }
+
+hook_and() {
+	rm /var/lib/vz/snippets/pve-vgpu
+	printf '#!/bin/sh\npve-vgpu "$@" && { [ "$2" != pre-start ] || %s; }\n' "$1" > /var/lib/vz/snippets/pve-vgpu
+	chmod +x /var/lib/vz/snippets/pve-vgpu
+}
+
+# story VERSION MODE SET-OPTION…: a VM's life, from a config without a vGPU back to it; QEMU has DEVICE and its -uuid
+story() {
+	pve_version "$1"
+	gui_vm 100
+	remember 100
+	works pve-vgpu set 100 A40-24A "${@:3}"
+	contains "$output" "vm 100: mode $2: "
+	works qm start 100
+	equal "$(slot 100)" '0 16 4318 768'
+	seen_by_pve 100
+	equal "$(option device)" "vfio-pci,$DEVICE,id=hostpci0,bus=pci.0,addr=0x10"
+	equal "$(option uuid)" "$SMBIOS"
+	equal "$(listed 100)" "A40-24A $VF true"
+	works qm stop 100
+	nothing_left 100
+	works pve-vgpu unset 100
+	as_before 100
+}
+
+# by_wrapper VERSION FRAMEWORK: a story in which the wrapper brings the device
+by_wrapper() {
+	framework "$2"
+	DEVICE=host=$VF
+	[ "$2" = vendor ] || DEVICE=sysfsdev=/sys/bus/mdev/devices/$(uuid 100)
+	story "$1" wrapper --mode wrapper
+}
+
+@test "7.1: the wrapper brings an mdev and -uuid" { by_wrapper 7.1-4 mdev; }
+@test "7.2-4: the wrapper brings an mdev and -uuid" { by_wrapper 7.2-4 mdev; }
+@test "7.4: the wrapper brings an mdev and -uuid" { by_wrapper 7.4-1 mdev; }
+@test "8.1: the wrapper brings an mdev and -uuid" { by_wrapper 8.1.0 mdev; }
+@test "9.2: the wrapper brings an mdev and -uuid" { by_wrapper 9.2.6 mdev; }
+
+@test "7.1: qemu-server brings an mdev, and the wrapper the -uuid that it lacks" {
+	framework mdev
+	DEVICE=sysfsdev=/sys/bus/pci/devices/$VF/$(uuid 100)
+	story 7.1-4 native
+}
+
+# refused WORDS: a start ends with that from the wrapper, and QEMU was not even called
+refused() {
+	run qm start 100
+	[ "$status" -eq 1 ] || fail "status $status: $output"
+	contains "$output" "pve-vgpu qemu-wrapper: vm 100: run state '$STATES/100.json' $1"
+	[ ! -e "$GIVEN/100" ] || fail 'QEMU was called'
+	[ ! -e /run/qemu-server/100.pid ] || fail 'QEMU has a pid file'
+}
+
+@test "a run state that is broken: the wrapper refuses, QEMU is not started, and the next start mends it" {
+	framework mdev
+	pve_version 9.2.6
+	gui_vm 100
+	works pve-vgpu set 100 A40-24A --mode wrapper
+	hook_and "echo { > $STATES/100.json"
+	refused 'is damaged'
+	contains "$output" "hint: the VM's next start replaces it"
+	hook_and "chmod 0666 $STATES/100.json"
+	refused 'is no plain file that root alone can write'
+	hook_is_ours
+	works qm start 100
+	equal "$(listed 100)" "A40-24A $VF true"
+	works qm stop 100
+	nothing_left 100
+}
+
+# The last one, for the driver is loaded anew.
+@test "8.4, vendor VFIO: the wrapper brings the VF and -uuid" { by_wrapper 8.4.1 vendor; }
