@@ -20,8 +20,6 @@ teardown_file() {
 	pve_out
 }
 
-setup() { node_facts; }
-
 teardown() {
 	hook_is_ours
 	clean_node
@@ -74,6 +72,12 @@ by_wrapper() {
 	framework mdev
 	DEVICE=sysfsdev=/sys/bus/pci/devices/$VF/$(uuid 100)
 	story 7.1-4 native
+}
+
+@test "9.2: set makes a mapping of the type's parents, and qemu-server brings the mdev" {
+	framework mdev
+	DEVICE=sysfsdev=/sys/bus/mdev/devices/$(uuid 100)
+	story 9.2.6 native
 }
 
 # refused WORDS: a start ends with that from the wrapper, and QEMU was not even called
