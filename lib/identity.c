@@ -34,9 +34,29 @@ static char *uuid_of(const struct vmconf *c)
 
 char *identity_of(const struct vmconf *c)
 {
-	char *id = ctime_of(c);
+	AUTO_FREE char *ctime = ctime_of(c), *uuid = uuid_of(c);
 
-	return id ? id : uuid_of(c);
+	if (ctime && uuid)
+		return xasprintf("%s, %s", ctime, uuid);
+	return ctime ? take_ptr(ctime) : take_ptr(uuid);
+}
+
+/* The uuid that identity has, alone or behind a creation time; NULL where it has none. */
+static const char *recorded_uuid(const char *identity)
+{
+	const char *comma = strchr(identity, ',');
+
+	if (comma)
+		identity = comma + 1 + strspn(comma + 1, " \t");
+	return strncmp(identity, UUID, strlen(UUID)) ? NULL : identity;
+}
+
+bool identity_same_ctime(const char *identity, const struct vmconf *c)
+{
+	AUTO_FREE char *ctime = ctime_of(c);
+	size_t len = strcspn(identity, ", \t");
+
+	return ctime && strlen(ctime) == len && !strncmp(ctime, identity, len);
 }
 
 bool identity_matches(const char *identity, const struct vmconf *c)
@@ -44,7 +64,10 @@ bool identity_matches(const char *identity, const struct vmconf *c)
 	if (!identity)
 		return true;
 
-	AUTO_FREE char *id = !strncmp(identity, UUID, strlen(UUID)) ? uuid_of(c) : ctime_of(c);
+	AUTO_FREE char *uuid = uuid_of(c);
+	const char *want = recorded_uuid(identity);
 
-	return id && !strcasecmp(id, identity);
+	if (want == identity)
+		return uuid && !strcasecmp(uuid, want);
+	return identity_same_ctime(identity, c) && (!want || !uuid || !strcasecmp(uuid, want));
 }

@@ -20,7 +20,8 @@
  *   pcie = yes				; devices on PCIe ports, which a q35 machine has
  *   display = on			; on, off or auto: QEMU shows the vGPU's screen
  *   ramfb = yes			; and the firmware's before the guest's driver is there
- *   identity = ctime:1690000000	; of the VM that is meant, written by `set`
+ *   identity = ctime:1690000000	; of the VM that is meant, written by `set`,
+ *					; with ", uuid:<uuid>" where it has one
  *   next-hook = local:snippets/own.sh	; hookscript that the VM had before
  *   was-hostpci0 = 0000:01:00.0	; hostpci0 that the VM had before
  *
@@ -101,7 +102,7 @@ struct vm_settings {
 	bool pcie;
 	enum display display;
 	bool ramfb;
-	char *identity;			/* "ctime:1690000000", "uuid:<uuid>", or NULL */
+	char *identity;			/* "ctime:1690000000, uuid:<uuid>", one of them, or NULL */
 	char *next_hook;		/* a volume, or NULL */
 	char *was[SETTINGS_HOSTPCI_MAX];	/* by index, or NULL */
 	char *fault;			/* first fault of this section, a finished line, or NULL */

@@ -205,13 +205,28 @@ char *value_x_vga(const char *value, int *out)
 	return NULL;
 }
 
-char *value_identity(const char *value, char **out)
+/* "ctime:<seconds>", "uuid:<uuid>", or both in this order with a comma between. */
+static bool is_identity(const char *value)
 {
 	static const char ctime[] = "ctime:", uuid[] = "uuid:";
-	const char *digits = value + strlen(ctime), *text = value + strlen(uuid);
 
-	if (!(!strncmp(value, ctime, strlen(ctime)) && *digits && !digits[strspn(digits, DIGITS)]) &&
-	    !(!strncmp(value, uuid, strlen(uuid)) && is_uuid(text)))
+	if (!strncmp(value, ctime, strlen(ctime))) {
+		const char *digits = value + strlen(ctime);
+		size_t len = strspn(digits, DIGITS);
+
+		value = digits + len;
+		if (!len || !*value)
+			return len;
+		if (*value++ != ',')
+			return false;
+		value += strspn(value, " \t");
+	}
+	return !strncmp(value, uuid, strlen(uuid)) && is_uuid(value + strlen(uuid));
+}
+
+char *value_identity(const char *value, char **out)
+{
+	if (!is_identity(value))
 		return xasprintf("'identity': %s is none; remove the line, or let `pve-vgpu set` write it",
 				 QUOTED(value));
 	*out = xstrdup(value);

@@ -343,7 +343,10 @@ int intent_check_identity(const struct vm_settings *vs, const struct vmconf *con
 	commands = strlist_join(&l, "; ");
 	fail(e, -EPERM, "[vm %u] in /etc/pve/pve-vgpu.conf is for another VM (%s), which had this vmid before; "
 	     "this one is %s", vs->vmid, vs->identity, own ? own : "without meta and SMBIOS uuid");
-	err_hint(e, "to give it to this VM: %s; to take it away: pve-vgpu unset %u", commands, vs->vmid);
+	err_hint(e, "%sto give it to this VM: %s; to take it away: pve-vgpu unset %u",
+		 identity_same_ctime(vs->identity, conf) ?
+		 "it is another clone of the same template, was restored as unique, or its smbios1 was edited; " : "",
+		 commands, vs->vmid);
 	return -EPERM;
 }
 

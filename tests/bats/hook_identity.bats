@@ -58,6 +58,22 @@ identity() {
 	assert_equal "$(mdevs)" ""
 }
 
+@test "identity: a vmid that was given to another clone of the same template" {
+	node a40x8-mdev
+	identity 100 "ctime:1690000000, uuid:$SMBIOS"
+	with_args 100 'meta: creation-qemu=8.1.2,ctime=1690000000' "smbios1: uuid=$OTHER"
+	run hook 100 pre-start
+	assert_failure 1
+	assert_output "is for another VM (ctime:1690000000, uuid:$SMBIOS), which had this vmid before; this one is ctime:1690000000, uuid:$OTHER"
+	assert_output 'hint: it is another clone of the same template, was restored as unique, or its smbios1 was edited; to give it to this VM: pve-vgpu set 100 A40-24A; to take it away: pve-vgpu unset 100'
+	assert_equal "$(mdevs)" ""
+	assert_no_state 100
+	with_args 100 'meta: creation-qemu=8.1.2,ctime=1690000000' "smbios1: uuid=$SMBIOS"
+	run hook 100 pre-start
+	assert_success
+	assert_equal "$(mdevs)" "$(uuid 100)"
+}
+
 @test "identity: a section that a hand has written is any VM's" {
 	node a40x8-mdev
 	intent 100 A40-24A
@@ -69,7 +85,7 @@ identity() {
 @test "identity: a restore brings back the same VM, and a rollback too" {
 	node a40x8-mdev
 	identity 100 ctime:1690000000
-	# qmrestore gives the VM another SMBIOS uuid with --unique, and leaves meta
+	# qmrestore gives the VM another SMBIOS uuid with --unique, and leaves meta; a section from before the uuid was recorded
 	with_args 100 'meta: creation-qemu=8.1.2,ctime=1690000000' "smbios1: uuid=$OTHER"
 	run hook 100 pre-start
 	assert_success

@@ -18,7 +18,7 @@ DEV0="-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$UUID,id=hostpci0,bus=pci.
 	assert_conf 100 'hookscript: local:snippets/pve-vgpu'
 	assert_conf 100 'hostpci0: mapping=vgpu-A40,mdev=nvidia-575'
 	assert_setting 100 'hostpci0 = A40-24A'
-	assert_setting 100 'identity = ctime:1700000100'
+	assert_setting 100 'identity = ctime:1700000100, uuid:12345678-1234-4234-8234-000000000100'
 	assert_equal "$(pve_calls '^qm ')" 1
 	assert_equal "$(pve_calls "^qm set 100 --digest [0-9a-f]{40} --")" 1
 	unset_ok 100
@@ -216,7 +216,7 @@ DEV0="-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$UUID,id=hostpci0,bus=pci.
 	set_ok 100 A40-12A --dry-run
 	assert_output 'hostpci0: was A40-24A until now; one more vGPU takes another --index'
 	set_ok 100 A40-12A --gpu '' --placement '' --params '' --no-x-vga --no-pcie
-	assert_equal "$(section | sed -n '/^.vm 100/,$p')" $'[vm 100]\nhostpci0 = A40-12A\nidentity = ctime:1700000100'
+	assert_equal "$(section | sed -n '/^.vm 100/,$p')" $'[vm 100]\nhostpci0 = A40-12A\nidentity = ctime:1700000100, uuid:12345678-1234-4234-8234-000000000100'
 	assert_conf 100 'hostpci0: mapping=vgpu-A40,mdev=nvidia-573'
 	set_ok 100 A40-24A --display on --ramfb
 	assert_output "mode args: not native: qemu-server does not give a device 'display'"

@@ -314,7 +314,7 @@ kill_us() {
 	settings '# ours' '[defaults]' 'placement = first ; so' '' '[vm 101]' 'hostpci0 = A40-1B' '' '# vm' '[vm 100]' '# why' 'gpu = A40 ; this'
 	set_ok 100 A40-24A --placement pack
 	assert_equal "$(section)" "$(printf '%s\n' '# ours' '[defaults]' 'placement = first ; so' '' '[vm 101]' 'hostpci0 = A40-1B' '' '# vm' \
-		'[vm 100]' '# why' 'gpu = A40 ; this' 'placement = pack' 'hostpci0 = A40-24A' 'identity = ctime:1700000100')"
+		'[vm 100]' '# why' 'gpu = A40 ; this' 'placement = pack' 'hostpci0 = A40-24A' 'identity = ctime:1700000100, uuid:12345678-1234-4234-8234-000000000100')"
 }
 
 @test "a line that would be too long for the settings is refused, with its key" {
@@ -377,13 +377,25 @@ kill_us() {
 	pve_vm 100
 	set_ok 100 A40-24A
 	assert_output 'the section [vm 100] was that of another VM (ctime:42): it is begun anew'
-	assert_equal "$(section | grep .)" $'[vm 100]\nhostpci0 = A40-24A\nidentity = ctime:1700000100'
+	assert_equal "$(section | grep .)" $'[vm 100]\nhostpci0 = A40-24A\nidentity = ctime:1700000100, uuid:12345678-1234-4234-8234-000000000100'
 	settings '[vm 100]' 'hostpci0 = A40-12A' 'identity = ctime:42' 'next-hook = local:snippets/own.sh' \
 		'was-hostpci0 = 0000:e8:00.5,mdev=nvidia-1'
 	unset_ok 100
 	assert_output 'nothing of it is put back'
 	refute_conf 100 hookscript
 	[[ $(section) != *'[vm 100]'* ]]
+}
+
+@test "a vmid that was given to another clone of the same template: nothing of the old one gets into it" {
+	set_node mdev
+	settings '[vm 100]' 'hostpci1 = A40-12A' 'identity = ctime:1700000100, uuid:00000000-1111-4222-8333-444444444444' \
+		'was-hostpci1 = 0000:e8:00.5,mdev=nvidia-1'
+	pve_vm 100
+	assert_equal "$(pve_vgpu show 100 --json | jq -r '.[0].identity')" differs
+	set_ok 100 A40-24A
+	assert_output 'the section [vm 100] was that of another VM (ctime:1700000100, uuid:00000000-1111-4222-8333-444444444444): it is begun anew'
+	refute_setting 100 hostpci1
+	assert_equal "$(pve_vgpu show 100 --json | jq -r '.[0].identity')" matches
 }
 
 @test "a clone: the vGPU of the VM that it was made from is taken out of its args" {

@@ -31,8 +31,9 @@ static bool matches(const char *identity, const char *config)
 
 int main(void)
 {
-	TEST("identity_of: the creation time, else the SMBIOS uuid in lower case, else nothing") {
-		check_of("meta: creation-qemu=9.0.2,ctime=1690000000\nsmbios1: uuid=" UUID "\n", "ctime:1690000000");
+	TEST("identity_of: the creation time and the SMBIOS uuid in lower case, one of them, or nothing") {
+		check_of("meta: creation-qemu=9.0.2,ctime=1690000000\nsmbios1: uuid=" UUID "\n", "ctime:1690000000, uuid:" UUID);
+		check_of("meta: creation-qemu=9.0.2,ctime=1690000000\n", "ctime:1690000000");
 		check_of("meta: creation-qemu=6.1.0\nsmbios1: uuid=" UUID "\n", "uuid:" UUID);
 		check_of("smbios1: serial=YQ==,uuid=242E5EA7-90E2-4D6E-AFEB-A0B9A656C108,base64=1\n", "uuid:" UUID);
 		check_of("smbios1: serial=YQ==\n", NULL);
@@ -58,6 +59,18 @@ int main(void)
 		CHECK(matches("uuid:242E5EA7-90E2-4D6E-AFEB-A0B9A656C108", "smbios1: uuid=" UUID "\n"));
 		CHECK(!matches("uuid:" UUID, "smbios1: uuid=242e5ea7-90e2-4d6e-afeb-a0b9a656c109\n"));
 		CHECK(!matches("uuid:" UUID, "meta: ctime=1\n"));
+	}
+	TEST("identity_matches: clones of one template differ by their uuid") {
+		CHECK(matches("ctime:1, uuid:" UUID, "meta: ctime=1\nsmbios1: uuid=" UUID "\n"));
+		CHECK(matches("ctime:1,uuid:242E5EA7-90E2-4D6E-AFEB-A0B9A656C108", "meta: ctime=1\nsmbios1: uuid=" UUID "\n"));
+		CHECK(!matches("ctime:1, uuid:" UUID, "meta: ctime=1\nsmbios1: uuid=242e5ea7-90e2-4d6e-afeb-a0b9a656c109\n"));
+		CHECK(!matches("ctime:1, uuid:" UUID, "meta: ctime=2\nsmbios1: uuid=" UUID "\n"));
+		CHECK(!matches("ctime:1, uuid:" UUID, "smbios1: uuid=" UUID "\n"));
+	}
+	TEST("identity_matches: the creation time alone, where smbios1 was taken out or is not recorded") {
+		CHECK(matches("ctime:1, uuid:" UUID, "meta: ctime=1\n"));
+		CHECK(!matches("ctime:1, uuid:" UUID, "meta: ctime=12\n"));
+		CHECK(matches("ctime:1", "meta: ctime=1\nsmbios1: uuid=" UUID "\n"));
 	}
 	return tap_done();
 }

@@ -635,6 +635,15 @@ static void test_devices(void)
 		CHECK(vm_settings_x_vga(vm, 2));
 		CHECK_STR(vm->identity, "uuid:8f5c2a3e-0000-4000-8000-00000000abcd");
 	}
+	TEST("an identity of both") {
+		AUTO_SETTINGS struct settings s = parse(
+			"[vm 100]\nidentity = ctime:1, uuid:8f5c2a3e-0000-4000-8000-00000000abcd\n"
+			"[vm 200]\nidentity = ctime:1,uuid:8F5C2A3E-0000-4000-8000-00000000ABCD\n");
+
+		CHECK_STR(fault_of(&s, 100), NULL);
+		CHECK_STR(fault_of(&s, 200), NULL);
+		CHECK_STR(settings_section(&s, 100)->identity, "ctime:1, uuid:8f5c2a3e-0000-4000-8000-00000000abcd");
+	}
 	TEST("a -uuid is injected where nothing is said") {
 		AUTO_SETTINGS struct settings s = parse("");
 
@@ -651,6 +660,9 @@ static void test_devices(void)
 			{ "display = yes", "'display': 'yes' is none; write 'on', 'off' or 'auto'" },
 			{ "ramfb = on", "'ramfb': 'on' is neither 'yes' nor 'no'" },
 			{ "identity = ctime:", "'identity': 'ctime:' is none; remove the line, or let `pve-vgpu set` write it" },
+			{ "identity = ctime:1,", "'identity': 'ctime:1,' is none; remove the line, or let `pve-vgpu set` write it" },
+			{ "identity = ctime:1, ctime:2", "'identity': 'ctime:1, ctime:2' is none; remove the line, or let `pve-vgpu set` write it" },
+			{ "identity = ctime:1 uuid:1", "'identity': 'ctime:1 uuid:1' is none; remove the line, or let `pve-vgpu set` write it" },
 			{ "identity = uuid:1", "'identity': 'uuid:1' is none; remove the line, or let `pve-vgpu set` write it" },
 			{ "next-hook = /bin/true", "'next-hook': '/bin/true' is no volume; write it as 'local:snippets/own.sh'" },
 			{ "was-hostpci16 = a", "'was-hostpci16': there are only hostpci0 to hostpci15; "
