@@ -206,6 +206,8 @@ static int follow(const struct process *p, struct process_result *res, pid_t pid
 		fclose(s[i].to);
 	if (rc == -ETIMEDOUT)
 		return fail(e, rc, "'%s' gave no answer within %d ms", res->path, p->timeout_ms);
+	if (rc == -EFBIG)
+		return fail(e, rc, "'%s' said more than %d MiB and was ended", res->path, MAX_OUTPUT >> 20);
 	if (rc < 0)
 		return fail_errno(e, -rc, "read from '%s'", res->path);
 	res->status = rc;

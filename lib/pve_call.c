@@ -43,7 +43,9 @@ static char *last_words(const struct process_result *res)
 	last_lines(res->errors, LINES_SAID, &l);
 	if (!l.n)
 		last_lines(res->out, LINES_SAID, &l);
-	text = xasprintf("'%s'", l.n ? l.s[0] : "");
+	if (!l.n)
+		return xstrdup("it said nothing");
+	text = xasprintf("'%s'", l.s[0]);
 	for (size_t i = l.n; i-- > 1;) {
 		char *longer = xasprintf("%s%s'%s'", before ? before : "", before ? ", " : "", l.s[i]);
 
@@ -74,6 +76,8 @@ int pve_call(const struct root *r, const char *program, const struct strlist *wo
 	rc = process_run(r, &p, &res, e);
 	if (rc == -ENOENT)
 		err_hint(e, "it is Proxmox VE's own tool: is this one of its nodes?");
+	if (rc == -EIO)
+		err_hint(e, "it is Proxmox VE's own tool: 'dpkg -S /%s' names its package, which apt install --reinstall mends", program);
 	if (rc == -ETIMEDOUT)
 		err_hint(e, "it was ended; does the cluster or a storage hang? ('pvecm status', 'pvesm status')");
 	if (rc < 0)
@@ -81,8 +85,11 @@ int pve_call(const struct root *r, const char *program, const struct strlist *wo
 	if (res.status) {
 		AUTO_FREE char *why = last_words(&res);
 
-		return fail(e, -EIO, "'%s %s %s' failed with status %d: %s", path_base(program),
-			    words->n ? words->s[0] : "", words->n > 1 ? words->s[1] : "", res.status, why);
+		fail(e, -EIO, "'%s %s %s' failed with status %d: %s", path_base(program),
+		     words->n ? words->s[0] : "", words->n > 1 ? words->s[1] : "", res.status, why);
+		if (!*res.errors && !*res.out)
+			err_hint(e, "was it killed, or is a part of Proxmox VE missing? 'journalctl -e' and 'dmesg' may tell");
+		return -EIO;
 	}
 	if (out)
 		*out = take_ptr(res.out);

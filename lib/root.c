@@ -255,7 +255,8 @@ static int read_all(int fd, bool once, char **text, size_t *len)
 static int read_file(const struct root *r, const char *path, bool once, char **text, size_t *len,
 		     struct err *e)
 {
-	AUTO_FD int fd = root_openat(r, path, O_RDONLY, 0);
+	/* O_NONBLOCK: a FIFO in a file's place is empty, and nobody waits for its writer. */
+	AUTO_FD int fd = root_openat(r, path, O_RDONLY | O_NONBLOCK, 0);
 	int rc = fd < 0 ? fd : read_all(fd, once, text, len);
 
 	return rc < 0 ? fail_errno(e, -rc, "read '/%s'", path) : 0;

@@ -194,8 +194,33 @@ int runstate_write(const struct root *r, const struct runstate *s, struct err *e
 	return rc;
 }
 
+struct field {
+	const char *key;
+	enum json_type type;
+};
+
+/*
+ * Whether each of these is of its type, null, or not there. To take another for
+ * "not there" would be to start a VM without what its record promises.
+ */
+static bool has_types(struct json_object *o, const struct field *fields, size_t n)
+{
+	struct json_object *value;
+
+	for (size_t i = 0; i < n; i++)
+		if (json_object_object_get_ex(o, fields[i].key, &value) && value &&
+		    !json_object_is_type(value, fields[i].type))
+			return false;
+	return true;
+}
+
 static int read_vgpu(struct json_object *o, struct vgpu *v)
 {
+	static const struct field fields[] = {
+		{ "uuid", json_type_string }, { "name", json_type_string },
+		{ "framebuffer_mib", json_type_int }, { "created", json_type_boolean },
+		{ "mode", json_type_string },
+	};
 	const char *framework = json_str(o, "framework"), *gpu = json_str(o, "gpu");
 	const char *parent = json_str(o, "parent"), *type = json_str(o, "type");
 	const char *uuid = json_str(o, "uuid"), *name = json_str(o, "name");
@@ -205,7 +230,7 @@ static int read_vgpu(struct json_object *o, struct vgpu *v)
 	    framework_parse(framework, &v->framework) < 0 ||
 	    bdf_parse(gpu, &v->gpu) < 0 || bdf_parse(parent, &v->parent) < 0 ||
 	    (v->framework == FRAMEWORK_MDEV && (!uuid || !is_uuid(uuid))) ||
-	    index > 15 || !*type || strchr(type, '/'))
+	    index > 15 || !*type || strchr(type, '/') || !has_types(o, fields, ARRAY_SIZE(fields)))
 		return -EBADMSG;
 	v->type = vgpu_type_key(type, &v->number);
 	/* What such a VF holds is told by the number alone, and 0 is a free one. */
@@ -243,6 +268,11 @@ static int parse_display(const char *name, enum display *out)
 /* What is added has its vGPU in the same record, and each index is there once. */
 static int read_device(struct json_object *o, struct runstate *s)
 {
+	static const struct field fields[] = {
+		{ "add", json_type_boolean }, { "pcie", json_type_boolean },
+		{ "x_vga", json_type_boolean }, { "ramfb", json_type_boolean },
+		{ "display", json_type_string }, { "params", json_type_string },
+	};
 	const char *params = json_str(o, "params");
 	uint64_t index = json_num(o, "index", UINT64_MAX, 15);
 	struct run_device d = {
@@ -251,7 +281,7 @@ static int read_device(struct json_object *o, struct runstate *s)
 		.ramfb = json_flag(o, "ramfb"),
 	};
 
-	if (index > 15 || runstate_device(s, d.index) ||
+	if (index > 15 || runstate_device(s, d.index) || !has_types(o, fields, ARRAY_SIZE(fields)) ||
 	    parse_display(json_str(o, "display"), &d.display) < 0 ||
 	    (d.add && !runstate_index(s, d.index)) ||
 	    (params && params_parse(params, &d.params) < 0))
@@ -288,12 +318,17 @@ static int parse_phase(const char *name, enum run_phase *out)
 
 static int from_json(struct json_object *top, struct runstate *s)
 {
+	static const struct field fields[] = {
+		{ "vmid", json_type_int }, { "claimed_ms", json_type_int }, { "qemu", json_type_int },
+		{ "attached", json_type_boolean }, { "devices", json_type_array },
+		{ "uuid", json_type_string }, { "no_vga", json_type_boolean },
+	};
 	struct json_object *vgpus = json_arr(top, "vgpus");
 	uint64_t version = json_num(top, "version", 0, INT64_MAX);
 
 	if (version > VERSION)
 		return -EPROTO;
-	if (version != VERSION || !vgpus ||
+	if (version != VERSION || !vgpus || !has_types(top, fields, ARRAY_SIZE(fields)) ||
 	    parse_phase(json_str(top, "phase"), &s->phase) < 0)
 		return -EBADMSG;
 	s->vmid = (unsigned int)json_num(top, "vmid", 0, 999999999);
@@ -318,6 +353,21 @@ static int from_json(struct json_object *top, struct runstate *s)
 	return read_devices(top, s);
 }
 
+static int fail_state(int rc, const char *path, struct err *e)
+{
+	if (rc == -EPROTO) {
+		fail(e, rc, "run state '/%s' was written by a newer version of pve-vgpu", path);
+		err_hint(e, "upgrade pve-vgpu on this node (apt upgrade pve-vgpu)");
+	} else if (rc == -EBADMSG) {
+		fail(e, rc, "run state '/%s' is damaged", path);
+		err_hint(e, "the VM's next start replaces it; or, while the VM does not run: rm '/%s'", path);
+	} else if (rc != -ENOENT) {
+		err_hint(e, "pve-vgpu did not leave it so: look what it is (stat '/%s'), and while the VM does not run take it away",
+			 path);
+	}
+	return rc;
+}
+
 static int read_state(const struct root *r, const char *path, struct runstate *s, struct err *e)
 {
 	AUTO_FREE char *text = NULL;
@@ -326,21 +376,14 @@ static int read_state(const struct root *r, const char *path, struct runstate *s
 
 	*s = (struct runstate){ 0 };
 	if (rc < 0)
-		return rc;
+		return fail_state(rc, path, e);
 
 	AUTO_JSON struct json_object *top = json_parse(text, len);
 
 	rc = top ? from_json(top, s) : -EBADMSG;
 	if (rc < 0)
 		runstate_free(s);
-	if (rc == -EPROTO) {
-		fail(e, rc, "run state '/%s' was written by a newer version of pve-vgpu", path);
-		err_hint(e, "upgrade pve-vgpu on this node (apt upgrade pve-vgpu)");
-	} else if (rc < 0) {
-		fail(e, rc, "run state '/%s' is damaged", path);
-		err_hint(e, "the VM's next start replaces it; or, while the VM does not run: rm '/%s'", path);
-	}
-	return rc;
+	return rc < 0 ? fail_state(rc, path, e) : 0;
 }
 
 int runstate_read(const struct root *r, unsigned int vmid, struct runstate *s, struct err *e)
@@ -350,7 +393,9 @@ int runstate_read(const struct root *r, unsigned int vmid, struct runstate *s, s
 
 	if (rc == 0 && s->vmid != vmid) {
 		runstate_free(s);
-		return fail(e, -EBADMSG, "run state '/%s' names another VM", path);
+		fail(e, -EBADMSG, "run state '/%s' names another VM", path);
+		err_hint(e, "the VM's next start replaces it; or, while the VM does not run: rm '/%s'", path);
+		return -EBADMSG;
 	}
 	return rc;
 }

@@ -2,8 +2,10 @@
 #include "wrapper.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -91,6 +93,25 @@ static int prepare(const char *root, unsigned int vmid, const struct strlist *wo
 	return rc < 0 ? rc : 1;
 }
 
+/*
+ * Whether it is the wrapper that stands where QEMU is to be, by a copy or a link: it
+ * would run itself for ever. Told without a system call, by the name under which the
+ * kernel has run this program: getauxval(3).
+ */
+static bool stands_for_qemu(const char *qemu)
+{
+	const char *self = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+
+	return self && !strcmp(self, qemu);
+}
+
+static int refuse_loop(const char *qemu, struct err *e)
+{
+	fail(e, -ELOOP, "run '%s': that is pve-vgpu's wrapper itself, and not QEMU", qemu);
+	err_hint(e, "apt install --reinstall pve-qemu-kvm brings QEMU back");
+	return 126;
+}
+
 static int become(const char *qemu, char *argv[], struct err *e)
 {
 	execv(qemu, argv);
@@ -123,6 +144,8 @@ int wrapper_run(const char *root, const char *qemu, char *argv[])
 	unsigned int vmid;
 	int rc = 0;
 
+	if (stands_for_qemu(qemu))
+		return tell(&e, refuse_loop(qemu, &e));
 	borrow_words(argv, &words);
 	vmid = cmdline_vmid(&words);
 	if (vmid)

@@ -195,6 +195,32 @@ nothing_left() {
 	nothing_left
 }
 
+@test "something else where a run state lies: nobody waits for it, and it is told what to do" {
+	local f words
+
+	node a40x8-mdev
+	intent 100 A40-24A
+	vm 100 "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$(uuid 100)"
+	mkdir -p "$ROOT/run/pve-vgpu"
+	f=$ROOT/run/pve-vgpu/100.json
+	mkfifo "$f"
+	for words in list 'show 100' 'plan 100' '100 post-stop'; do
+		# shellcheck disable=SC2086
+		run timeout 20 "$PVE_VGPU" --root "$ROOT" $words
+		[ "$status" -ne 124 ] || { echo "$words hangs"; false; }
+	done
+	run timeout 20 "$PVE_VGPU" --root "$ROOT" 100 pre-start
+	assert_success
+	assert_output "run state '/run/pve-vgpu/100.json' is damaged; going on without it"
+	[ -f "$f" ]
+	rm "$f"
+	mkdir "$f"
+	run hook 100 pre-start
+	assert_failure 1
+	assert_output "read '/run/pve-vgpu/100.json': Is a directory"
+	assert_output "hint: pve-vgpu did not leave it so: look what it is (stat '/run/pve-vgpu/100.json')"
+}
+
 @test "gc: while a hook has the VM's lock the VM is left alone" {
 	started a40x8-mdev
 	age 100 301

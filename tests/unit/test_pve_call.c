@@ -52,10 +52,37 @@ int main(void)
 		CHECK_STR(e.msg, "'qm set 100' failed with status 1: 'only here'");
 		err_clear(&e);
 		CHECK_NUM(call("exit 1", NULL, &e), -EIO);
-		CHECK_STR(e.msg, "'qm set 100' failed with status 1: ''");
+		CHECK_STR(e.msg, "'qm set 100' failed with status 1: it said nothing");
+		CHECK_HAS(e.hint, "journalctl");
+		err_clear(&e);
+		CHECK_NUM(call("kill -9 $$", NULL, &e), -EIO);
+		CHECK_STR(e.msg, "'qm set 100' failed with status 137: it said nothing");
 		err_clear(&e);
 		CHECK_NUM(call("printf 'a\\033[31mb' >&2; exit 1", NULL, &e), -EIO);
 		CHECK_STR(e.msg, "'qm set 100' failed with status 1: 'a?[31mb'");
+	}
+	TEST("pve_call: a tool that says without end") {
+		AUTO_ERR struct err e = { 0 };
+
+		CHECK_NUM(call("head -c 5000000 /dev/zero | tr '\\0' x", NULL, &e), -EFBIG);
+		CHECK_HAS(e.msg, "/usr/sbin/qm' said more than 4 MiB and was ended");
+	}
+	TEST("pve_call: a tool that cannot be run") {
+		AUTO_STRLIST struct strlist words = { 0 };
+		AUTO_ERR struct err e = { 0 };
+
+		tree_put(PVESM, "#!/nonexistent\n");
+
+		AUTO_FD int fd = root_openat(&tree, PVESM, O_RDONLY, 0);
+
+		CHECK_NUM(pve_call(&tree, PVESM, &words, NULL, &e), -EIO);
+		CHECK_HAS(e.msg, "/usr/sbin/pvesm' could not be run: Permission denied");
+		CHECK_HAS(e.hint, "'dpkg -S /usr/sbin/pvesm' names its package");
+		err_clear(&e);
+		CHECK(fchmod(fd, 0755) == 0);
+		CHECK_NUM(pve_call(&tree, PVESM, &words, NULL, &e), -EIO);
+		CHECK_HAS(e.msg, "could not be run: No such file or directory");
+		root_unlink(&tree, PVESM, NULL);
 	}
 	TEST("pve_call: a tool that is not there") {
 		AUTO_STRLIST struct strlist words = { 0 };

@@ -231,6 +231,29 @@ int main(void)
 			CHECK_HAS(e.msg, "run state '/run/pve-vgpu/100.json' ");
 		}
 	}
+	TEST("runstate: a field of another type is damaged, and not as if it were not there") {
+#define VGPU "{\"index\": 0, \"framework\": \"mdev\", \"gpu\": \"0000:67:00.0\", \"parent\": \"0000:67:00.4\", " \
+	"\"type\": \"nvidia-575\", \"uuid\": \"00000000-0000-0000-0000-000000000100\""
+#define RECORD(vgpu, rest) "{\"version\": 1, \"vmid\": 100, \"phase\": \"created\", \"vgpus\": [" VGPU vgpu "}]" rest "}"
+#define DEVICE(text) RECORD("", ", \"devices\": [{\"index\": 0, " text "}]")
+		static const char *const bad[] = {
+			RECORD("", ", \"uuid\": 5"), RECORD("", ", \"devices\": {}"), RECORD("", ", \"devices\": \"x\""),
+			RECORD("", ", \"no_vga\": 1"), RECORD("", ", \"attached\": \"yes\""),
+			RECORD("", ", \"qemu\": \"1\""), RECORD("", ", \"claimed_ms\": \"1\""),
+			RECORD(", \"created\": 1", ""), RECORD(", \"name\": {}", ""), RECORD(", \"mode\": 1", ""),
+			DEVICE("\"add\": \"yes\""), DEVICE("\"params\": 3"), DEVICE("\"display\": true"),
+			DEVICE("\"x_vga\": 1"), DEVICE("\"pcie\": 1"), DEVICE("\"ramfb\": \"no\""),
+		};
+		static const char *const good[] = {
+			RECORD("", ""), RECORD("", ", \"uuid\": null, \"devices\": null"),
+			RECORD("", ", \"other\": {}"), DEVICE("\"add\": true, \"params\": null"),
+		};
+
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+			CHECK_NUM(read_text(bad[i], NULL), -EBADMSG);
+		for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+			CHECK_NUM(read_text(good[i], NULL), 0);
+	}
 	TEST("runstate: fields of a vGPU that cannot be are damaged, and none becomes a path") {
 		static const char *const bad[] = {
 			"\"index\": 16", "\"index\": -1", "\"index\": \"0\"", "\"framework\": \"vf\"", "\"gpu\": \"../..\"",

@@ -163,7 +163,13 @@ in_record() {
 	refused "vm 100: run state '/run/pve-vgpu/100.json' is damaged" hint:
 	jq '.vmid = 101' "$f.good" > "$f"
 	run kvm "${LINE[@]}"
-	refused "names another VM"
+	refused "names another VM" "rm '/run/pve-vgpu/100.json'"
+	jq '.devices[0].add = "yes"' "$f.good" > "$f"
+	run kvm "${LINE[@]}"
+	refused "is damaged"
+	jq '.devices = {}' "$f.good" > "$f"
+	run kvm "${LINE[@]}"
+	refused "is damaged"
 	jq '.version = 9' "$f.good" > "$f"
 	run kvm "${LINE[@]}"
 	refused "newer version of pve-vgpu" "upgrade pve-vgpu"
@@ -304,6 +310,21 @@ record() {
 	run kvm --version
 	assert_failure 126
 	assert_output 'Permission denied'
+}
+
+@test "the wrapper itself where QEMU is to be: it does not run itself for ever" {
+	here a40x8-mdev
+	# wrapper-at takes its first words for itself, in the second round, too.
+	ln -sf kvm "$ROOT/usr/bin/kvm.distrib"
+	run kvm "$ROOT" "$ROOT/usr/bin/kvm.distrib" /usr/bin/kvm --version
+	assert_failure 126
+	assert_output "run '$ROOT/usr/bin/kvm.distrib': that is pve-vgpu's wrapper itself, and not QEMU"
+	assert_output 'hint: apt install --reinstall pve-qemu-kvm'
+	rm "$ROOT/usr/bin/kvm.distrib"
+	cp "$WRAPPER_AT" "$ROOT/usr/bin/kvm.distrib"
+	run kvm "$ROOT" "$ROOT/usr/bin/kvm.distrib" /usr/bin/kvm "${LINE[@]}"
+	assert_failure 126
+	assert_output "that is pve-vgpu's wrapper itself"
 }
 
 @test "the installed program runs /usr/bin/kvm.distrib and takes nothing from the environment" {
