@@ -165,12 +165,35 @@ bool root_exists(const struct root *r, const char *path)
 	return fd >= 0;
 }
 
+/* What can be done where what is the cluster's cannot be read; of others the callers know. */
+static void hint_cluster(const char *path, int rc, struct err *e)
+{
+	static const char cluster[] = "etc/pve";
+	size_t len = strlen(cluster);
+
+	if (strncmp(path, cluster, len) != 0 || (path[len] && path[len] != '/'))
+		return;
+	if ((rc == -EACCES || rc == -EPERM) && geteuid())
+		err_hint(e, "only root may read what is in /etc/pve");
+	else if (rc == -EISDIR)
+		err_hint(e, "it has to be a file: move away what is there");
+	else if (rc != -ENOENT)
+		err_hint(e, "'systemctl status pve-cluster' tells about /etc/pve");
+}
+
+static int fail_list(const char *path, int rc, struct err *e)
+{
+	fail_errno(e, -rc, "list '/%s'", path);
+	hint_cluster(path, rc, e);
+	return rc;
+}
+
 int root_list(const struct root *r, const char *path, struct strlist *names, struct err *e)
 {
 	int fd = root_openat(r, path, O_RDONLY | O_DIRECTORY, 0);
 
 	if (fd < 0)
-		return fail_errno(e, -fd, "list '/%s'", path);
+		return fail_list(path, fd, e);
 
 	AUTO_DIR DIR *d = fdopendir(fd);
 
@@ -178,14 +201,14 @@ int root_list(const struct root *r, const char *path, struct strlist *names, str
 		int errnum = errno;
 
 		close(fd);
-		return fail_errno(e, errnum, "list '/%s'", path);
+		return fail_list(path, -errnum, e);
 	}
 	for (;;) {
 		errno = 0;
 		struct dirent *entry = readdir(d);
 
 		if (!entry)
-			return errno ? fail_errno(e, errno, "list '/%s'", path) : 0;
+			return errno ? fail_list(path, -errno, e) : 0;
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
 			strlist_add(names, entry->d_name);
 	}
@@ -259,7 +282,11 @@ static int read_file(const struct root *r, const char *path, bool once, char **t
 	AUTO_FD int fd = root_openat(r, path, O_RDONLY | O_NONBLOCK, 0);
 	int rc = fd < 0 ? fd : read_all(fd, once, text, len);
 
-	return rc < 0 ? fail_errno(e, -rc, "read '/%s'", path) : 0;
+	if (rc == 0)
+		return 0;
+	fail_errno(e, -rc, "read '/%s'", path);
+	hint_cluster(path, rc, e);
+	return rc;
 }
 
 int root_read(const struct root *r, const char *path, char **text, size_t *len, struct err *e)

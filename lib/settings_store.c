@@ -150,10 +150,16 @@ static int replace(const struct root *r, int dirfd, const char *tmp, const struc
 static int check_written(const struct root *r, const char *text, size_t len, struct err *e)
 {
 	AUTO_CONTENT struct content now = { 0 };
-	int rc = content_read(r, &now, e);
+	AUTO_ERR struct err why = { 0 };
+	int rc = content_read(r, &now, &why);
 
-	if (rc < 0 || content_is(&now, text, len))
+	if (rc < 0) {
+		fail(e, rc, "%s; it was written before, and may have the change", why.msg);
+		err_hint(e, "'systemctl status pve-cluster' tells about /etc/pve; the same command again goes on from there");
 		return rc;
+	}
+	if (content_is(&now, text, len))
+		return 0;
 	fail(e, -EIO, WHAT ": what is there is not what was written; something changed it that does not take the lock");
 	err_hint(e, "see what is in it now");
 	return -EIO;
@@ -196,9 +202,12 @@ static int change_once(const struct root *r, settings_change_fn *change, void *a
 		rc = change(arg, old.text, old.len, &text, e);
 	if (rc < 0 || !text || content_is(&old, text, strlen(text)))
 		return rc;
-	if (strlen(text) > SETTINGS_FILE_MAX)
-		return fail(e, -EFBIG, WHAT ": it would have %zu bytes, and /etc/pve takes files of at most %d",
-			    strlen(text), SETTINGS_FILE_MAX);
+	if (strlen(text) > SETTINGS_FILE_MAX) {
+		fail(e, -EFBIG, WHAT ": it would have %zu bytes, and /etc/pve takes files of at most %d",
+		     strlen(text), SETTINGS_FILE_MAX);
+		err_hint(e, "take comments out of it; `pve-vgpu gc` takes out the sections of VMs that are gone");
+		return -EFBIG;
+	}
 	return write_text(r, text, &old, lock, e);
 }
 

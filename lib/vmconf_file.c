@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "cluster.h"
 #include "quote.h"
 #include "xalloc.h"
 
@@ -29,13 +30,27 @@ static int read_at(const struct root *r, const char *path, struct vmconf *out, s
 	return rc < 0 ? rc : vmconf_parse(text, len, file, out, e);
 }
 
-static int fail_missing(unsigned int vmid, const char *there, const char *here, struct err *e)
+/* What else of the cluster has that number. */
+static void hint_guest(const struct root *r, unsigned int vmid, struct err *e)
+{
+	AUTO_CLUSTER_GUESTS struct cluster_guests l = { 0 };
+	const struct cluster_guest *g = cluster_guests(r, &l, NULL) < 0 ? NULL : cluster_guest(&l, vmid);
+
+	if (g && g->container)
+		err_hint(e, "%u is no VM but a container, on node %s", vmid, QUOTED(g->node));
+	else if (g)
+		err_hint(e, "the VM is on node %s: run this there", QUOTED(g->node));
+}
+
+static int fail_missing(const struct root *r, unsigned int vmid, const char *there, const char *here,
+			struct err *e)
 {
 	if (there)
 		fail(e, -ENOENT, "VM %u has no configuration at '/%s' nor at '/%s'",
 		     vmid, there, here);
 	else
 		fail(e, -ENOENT, "VM %u has no configuration at '/%s'", vmid, here);
+	hint_guest(r, vmid, e);
 	err_hint(e, "'qm list' shows the VMs of this node, 'systemctl status pve-cluster' whether /etc/pve is there");
 	return -ENOENT;
 }
@@ -57,7 +72,7 @@ int vmconf_read(const struct root *r, unsigned int vmid, const char *migrated_fr
 	if (rc == -ENOENT)
 		rc = read_at(r, here, out, e);
 	if (rc == -ENOENT)
-		return fail_missing(vmid, there, here, e);
+		return fail_missing(r, vmid, there, here, e);
 	if (rc == 0)
 		err_clear(e);
 	return rc;

@@ -22,6 +22,7 @@
 #include "quote.h"
 #include "set_job.h"
 #include "settings_file.h"
+#include "storage.h"
 #include "xalloc.h"
 
 /* Looks that may find what others have changed since the look before. */
@@ -165,28 +166,34 @@ static int want_args(struct unset *u, struct err *e)
 }
 
 /* Ours gives way to what was there before; one that somebody has put there since stays. */
-static void want_hookscript(struct unset *u)
+static int want_hookscript(struct unset *u, struct err *e)
 {
 	const struct root *r = &u->c->root;
 	const char *has = vm_file_next(&u->vm, "hookscript"), *before = u->vs && !u->foreign ? u->vs->next_hook : NULL;
+	/* Whose it is cannot be told without the storages. */
+	int rc = has ? hookscript_can_tell(r, e) : 0;
 
-	if (!has && before)
+	if (rc < 0)
+		return rc;
+	if ((!has && before) || hookscript_is_ours(r, has) || hookscript_is_lost(r, has))
 		config_want(&u->changes, &u->vm, "hookscript", before);
-	else if (hookscript_is_ours(r, has) || hookscript_is_lost(r, has))
-		config_want(&u->changes, &u->vm, "hookscript", before);
+	else if (has && u->vs && !strcmp(path_base(has), SNIPPET_NAME))
+		strlist_take(&u->notes, xasprintf("its hookscript %s stays: it is no link to /" HOOK_PROGRAM " of this node; to take it out: "
+						  "qm set %u --delete hookscript", QUOTED(has), u->vmid));
+	return 0;
 }
 
 static int plan_config(struct unset *u, struct err *e)
 {
+	int rc = u->last ? want_hookscript(u, e) : 0;
+
 	for (size_t i = 0; u->vs && !u->foreign && i < u->vs->n_intents; i++) {
 		unsigned int index = u->vs->intents[i].index;
 
 		if (goes(u, index))
 			want_line(u, index, u->vs->was[index]);
 	}
-	if (u->last)
-		want_hookscript(u);
-	return want_args(u, e);
+	return rc < 0 ? rc : want_args(u, e);
 }
 
 static void drop_key(struct unset *u, const char *name, unsigned int index)
@@ -262,8 +269,11 @@ static int unset_once(struct ctx *c, const struct unset *asked, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	if (u.one && !(u.vs && settings_has_intent(&u.settings, u.vmid, u.index)))
-		return fail(e, -ENOENT, "[vm %u] in /etc/pve/pve-vgpu.conf has no hostpci%u", u.vmid, u.index);
+	if (u.one && !(u.vs && settings_has_intent(&u.settings, u.vmid, u.index))) {
+		fail(e, -ENOENT, "[vm %u] in /etc/pve/pve-vgpu.conf has no hostpci%u", u.vmid, u.index);
+		err_hint(e, "pve-vgpu show %u tells what the VM is to get", u.vmid);
+		return -ENOENT;
+	}
 	rc = u.gone ? 0 : plan_config(&u, e);
 	if (rc < 0)
 		return rc;

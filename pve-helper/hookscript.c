@@ -22,6 +22,13 @@ static char *path_of(const struct root *r, const char *volid)
 	return path;
 }
 
+int hookscript_can_tell(const struct root *r, struct err *e)
+{
+	AUTO_STORAGES struct storage_list l = { 0 };
+
+	return storage_list_read(r, &l, e);
+}
+
 bool hookscript_is_ours(const struct root *r, const char *volid)
 {
 	AUTO_FREE char *path = path_of(r, volid);

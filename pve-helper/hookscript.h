@@ -8,6 +8,9 @@
 #include "err.h"
 #include "root.h"
 
+/* Whether the storages can be read, without which the two below say no of any volume. Returns 0 or -errno. */
+int hookscript_can_tell(const struct root *r, struct err *e);
+
 /*
  * Whether the volume is our hookscript, as far as this node can tell: a
  * storage's path is the same on every node. volid may be NULL.

@@ -17,6 +17,27 @@
 
 /* --- types --- */
 
+static bool has_type(const struct known_types *k, const struct vgpu_type *t)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (k->t[i] == t)
+			return true;
+	return false;
+}
+
+/* A choice that is there already is none; who names a type twice may well mean two vGPUs. */
+static int refuse_twice(const struct set_job *j, const struct vm_intent *in, const char *name,
+			const struct vgpu_type *t, struct err *e)
+{
+	if (in->index != j->asked.index)
+		return 0;
+	fail(e, -EINVAL, "%s is '%s', which is named before it already: each name is one choice for one vGPU",
+	     QUOTED(name), t->key);
+	err_hint(e, "name it once; a second vGPU takes another slot, as --index %u",
+		 (in->index + 1) % SETTINGS_HOSTPCI_MAX);
+	return -EINVAL;
+}
+
 /* The choices that this node knows. Those that it does not are for other nodes. */
 static int resolve(struct set_job *j, const struct vm_intent *in, struct known_types *out,
 		   struct err *e)
@@ -29,6 +50,12 @@ static int resolve(struct set_job *j, const struct vm_intent *in, struct known_t
 		int rc = scan_resolve(&j->c->root, &j->catalog, &j->inv, in->choices.s[i], NULL, 0,
 				      &out->t[out->n], &why);
 
+		if (rc == 0 && has_type(out, out->t[out->n])) {
+			rc = refuse_twice(j, in, in->choices.s[i], out->t[out->n], e);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
 		if (rc == 0) {
 			out->n++;
 			continue;

@@ -197,3 +197,19 @@ feature() {
 	assert_failure
 	assert_output "read '/usr/share/pve-vgpu/vgpu-guest.yaml.in'"
 }
+
+@test "a VM of another node, a container: said where it is" {
+	mkdir -p "$ROOT"/etc/pve/nodes/pve2/{qemu-server,lxc}
+	: > "$ROOT/etc/pve/nodes/pve2/qemu-server/200.conf"
+	: > "$ROOT/etc/pve/nodes/pve2/lxc/201.conf"
+	run pve_vgpu guest 200
+	assert_failure 1
+	assert_output "VM 200 has no configuration at '/etc/pve/qemu-server/200.conf'"
+	assert_output "hint: the VM is on node 'pve2': run this there"
+	run pve_vgpu plan 201
+	assert_failure 1
+	assert_output "hint: 201 is no VM but a container, on node 'pve2'"
+	run pve_vgpu plan 202
+	assert_failure 1
+	assert_output "hint: 'qm list' shows the VMs of this node"
+}

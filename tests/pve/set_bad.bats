@@ -239,6 +239,52 @@ kill_us() {
 
 # --- the cluster ------------------------------------------------------------------------
 
+@test "a type that is named twice is one choice: refused, with the way to a second vGPU" {
+	set_node mdev
+	pve_vm 100
+	remember 100
+	refused_as_before 100 "'nvidia-575' is 'nvidia-575', which is named before it already" pve_vgpu set 100 A40-24A,nvidia-575
+	assert_output 'hint: name it once; a second vGPU takes another slot, as --index 1'
+	changed_nothing
+}
+
+@test "the settings are a directory, or have no room for more: said, with what can be done" {
+	set_node mdev
+	pve_vm 100
+	rm "$ROOT/etc/pve/pve-vgpu.conf"
+	mkdir "$ROOT/etc/pve/pve-vgpu.conf"
+	run pve_vgpu set 100 A40-24A
+	assert_failure 1
+	assert_output "set vm 100: read '/etc/pve/pve-vgpu.conf': Is a directory"
+	assert_output 'hint: it has to be a file: move away what is there'
+	rmdir "$ROOT/etc/pve/pve-vgpu.conf"
+	yes '# a comment' | head -c 1048576 > "$ROOT/etc/pve/pve-vgpu.conf"
+	run pve_vgpu set 100 A40-24A
+	assert_failure 1
+	assert_output '/etc/pve takes files of at most 1048576'
+	assert_output 'hint: take comments out of it'
+	changed_nothing
+}
+
+@test "unset: an index without an intent; storages that cannot be read; a hookscript of our name that is no link to us" {
+	set_node mdev
+	pve_vm 100
+	set_ok 100 A40-24A
+	remember 100
+	refused_as_before 100 '[vm 100] in /etc/pve/pve-vgpu.conf has no hostpci3' pve_vgpu unset 100 --index 3
+	assert_output 'hint: pve-vgpu show 100 tells what the VM is to get'
+	mv "$ROOT/etc/pve/storage.cfg" "$ROOT/etc/pve/storage.old"
+	mkdir "$ROOT/etc/pve/storage.cfg"
+	refused_as_before 100 "unset vm 100: read '/etc/pve/storage.cfg': Is a directory" pve_vgpu unset 100
+	rmdir "$ROOT/etc/pve/storage.cfg"
+	mv "$ROOT/etc/pve/storage.old" "$ROOT/etc/pve/storage.cfg"
+	rm "$ROOT/var/lib/vz/snippets/pve-vgpu"
+	cp "$ROOT/usr/bin/pve-vgpu" "$ROOT/var/lib/vz/snippets/pve-vgpu"
+	unset_ok 100
+	assert_output "its hookscript 'local:snippets/pve-vgpu' stays: it is no link to /usr/bin/pve-vgpu of this node; to take it out: qm set 100 --delete hookscript"
+	refute_conf 100 hostpci0
+}
+
 @test "without quorum: said, and nothing is done" {
 	set_node mdev
 	pve_vm 100

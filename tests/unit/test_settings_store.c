@@ -112,6 +112,7 @@ static void test_plain(void)
 		memset(big, '#', SETTINGS_FILE_MAX + 1);
 		CHECK_NUM(set_text(big, &e), -EFBIG);
 		CHECK_HAS(e.msg, "it would have 1048577 bytes");
+		CHECK_HAS(e.hint, "pve-vgpu gc");
 		check_text("# b\n");
 		big[SETTINGS_FILE_MAX] = '\0';
 		CHECK_NUM(set_text(big, NULL), 0);
