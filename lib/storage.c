@@ -253,9 +253,12 @@ int storage_snippet_path(const struct storage_list *l, const char *volid, char *
 			    QUOTED(volid));
 	s = storage_find(l, id);
 	dir = s ? storage_snippets_dir(s) : NULL;
-	if (!dir)
-		return fail(e, -ENOENT, "%s: storage %s %s", QUOTED(volid), QUOTED(id),
-			    s ? "has no directory" : "is not in /" STORAGE_CFG);
+	if (!dir) {
+		fail(e, -ENOENT, "%s: storage %s %s", QUOTED(volid), QUOTED(id),
+		     s ? "has no directory" : "is not in /" STORAGE_CFG);
+		err_hint(e, "'pvesm status' lists the storages");
+		return -ENOENT;
+	}
 	*path = xasprintf("%s/%s", dir, name);
 	return 0;
 }
@@ -320,7 +323,7 @@ int snippet_volume(const struct root *r, char **volid, struct err *e)
 			return 0;
 		}
 	}
-	fail(e, -ENOENT, "the hookscript is in no local storage of this node");
+	fail(e, -ENOENT, "the hookscript is in no local storage of this node that holds snippets");
 	err_hint(e, "pve-vgpu snippet install");
 	return -ENOENT;
 }

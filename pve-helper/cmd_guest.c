@@ -227,6 +227,8 @@ int cmd_guest(struct ctx *c, int argc, char *argv[], struct err *e)
 		return rc;
 	if (a.output && a.storage)
 		return fail(e, RC_USAGE, "--output or --storage, not both");
+	if ((a.output && !*a.output) || (a.token_file && !*a.token_file))
+		return fail(e, RC_USAGE, "%s is empty: it is the name of a file", a.output && !*a.output ? "--output" : "--token-file");
 	rc = run(c, vmid, &a, e);
 	return rc < 0 ? fail_in(e, rc, "vm %u: guest", vmid) : 0;
 }

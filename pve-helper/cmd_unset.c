@@ -185,7 +185,7 @@ static int want_hookscript(struct unset *u, struct err *e)
 
 static int plan_config(struct unset *u, struct err *e)
 {
-	int rc = u->last ? want_hookscript(u, e) : 0;
+	int rc = 0;
 
 	for (size_t i = 0; u->vs && !u->foreign && i < u->vs->n_intents; i++) {
 		unsigned int index = u->vs->intents[i].index;
@@ -193,6 +193,8 @@ static int plan_config(struct unset *u, struct err *e)
 		if (goes(u, index))
 			want_line(u, index, u->vs->was[index]);
 	}
+	if (u->last)
+		rc = want_hookscript(u, e);
 	return rc < 0 ? rc : want_args(u, e);
 }
 

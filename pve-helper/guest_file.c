@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -86,6 +87,26 @@ static int check_old(const char *file, const char *old, const char *token, struc
 	return 0;
 }
 
+/*
+ * What is replaced is a plain file or nothing: a link, even one that leads nowhere
+ * from here, or a device would give way to the file that takes its name.
+ */
+static int check_plain(const struct root *r, const char *path, const char *shown, struct err *e)
+{
+	AUTO_FD int fd = root_openat(r, path, O_PATH | O_NOFOLLOW, 0);
+	struct stat st;
+
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fail_errno(e, fd < 0 ? -fd : errno, "write %s", QUOTED(shown));
+	if (S_ISREG(st.st_mode))
+		return 0;
+	fail(e, -EEXIST, "write %s: it is there, and no plain file", QUOTED(shown));
+	err_hint(e, "name another file with --output; without it the data are printed");
+	return -EEXIST;
+}
+
 static int write_at(const struct root *r, const char *path, const char *shown, const char *text,
 		    const char *token, bool dry_run, struct err *e)
 {
@@ -93,8 +114,11 @@ static int write_at(const struct root *r, const char *path, const char *shown, c
 	AUTO_FREE char *old = NULL;
 	AUTO_ERR struct err why = { 0 };
 	size_t len;
-	int rc = root_read(r, path, &old, &len, &why);
+	int rc = check_plain(r, path, shown, e);
 
+	if (rc < 0)
+		return rc;
+	rc = root_read(r, path, &old, &len, &why);
 	if (rc < 0 && rc != -ENOENT)
 		return err_move(e, &why, rc);
 	if (rc == 0 && !strcmp(old, text))
@@ -128,10 +152,10 @@ int guest_file_write(const struct root *r, const char *file, const char *text, c
 	base = xasprintf("./%s", path_base(file));
 	if (slash)
 		slash[1] = '\0';
-	rc = root_open(&dir, slash ? at : ".", e);
+	rc = root_open(&dir, slash ? at : ".", NULL);
 	if (rc < 0)
-		return rc;
+		return fail_errno(e, -rc, "write %s: open its directory", QUOTED(file));
 	rc = write_at(&dir, base, file, text, token, dry_run, e);
 	root_close(&dir);
-	return rc < 0 ? fail_in(e, rc, "%s", QUOTED(file)) : rc;
+	return rc;
 }

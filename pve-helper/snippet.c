@@ -147,6 +147,13 @@ static int refuse_storage(const char *id, const char *why, struct err *e)
 	return fail(e, -ENOENT, "storage %s %s", QUOTED(id), why);
 }
 
+static int refuse_unknown(const char *id, struct err *e)
+{
+	refuse_storage(id, "is not in /" STORAGE_CFG, e);
+	err_hint(e, "'pvesm status' lists the storages");
+	return -ENOENT;
+}
+
 static struct snippet_place *place_of(const struct snippet_places *l, const char *id)
 {
 	for (size_t i = 0; i < l->n; i++)
@@ -162,7 +169,7 @@ static int choose_asked(const struct snippet_places *l, const char *id, struct s
 	const struct storage *s = storage_find(&l->storages, id);
 
 	if (!s)
-		return refuse_storage(id, "is not in /" STORAGE_CFG, e);
+		return refuse_unknown(id, e);
 	if (s->shared) {
 		refuse_storage(id, "is shared: the link would be there for every node, also for those without pve-vgpu", e);
 		err_hint(e, "take a storage of this node's own, such as 'local', and run this on each node");
@@ -400,7 +407,7 @@ int snippet_remove(const struct root *r, const char *storage, bool dry_run, stru
 	int rc = snippet_look(r, &l, e);
 
 	if (rc == 0 && storage && !storage_find(&l.storages, storage))
-		return refuse_storage(storage, "is not in /" STORAGE_CFG, e);
+		return refuse_unknown(storage, e);
 	for (size_t i = 0; i < l.n && rc == 0; i++)
 		if (concerns(&l.p[i], storage))
 			rc = check_unused(&l.p[i], e);

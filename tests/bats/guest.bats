@@ -187,6 +187,32 @@ feature() {
 	assert_output "No such file"
 	run pve_vgpu guest 100 --output x --storage local
 	assert_failure 2
+	run pve_vgpu guest 100 --output ''
+	assert_failure 2
+	assert_output "--output is empty: it is the name of a file"
+}
+
+@test "--output: a link, a device or a directory never gives way to the file" {
+	local at
+
+	vm 100
+	intent 100 A40-24Q
+	cd "$BATS_TEST_TMPDIR"
+	# As /dev/stdout is, which leads nowhere below /dev
+	ln -s /proc/self/fd/1 stdout
+	mkfifo pipe
+	mkdir dir
+	for at in stdout pipe dir; do
+		run timeout 20 "$PVE_VGPU" --root "$ROOT" guest 100 --output "$PWD/$at"
+		assert_failure 1
+		assert_output "vm 100: guest: write '$PWD/$at': it is there, and no plain file"
+		assert_output "hint: name another file with --output; without it the data are printed"
+	done
+	[ "$(readlink stdout)" = /proc/self/fd/1 ]
+	[ -p pipe ]
+	[ -d dir ]
+	run pve_vgpu guest 100 --output no/such.yaml
+	assert_output "vm 100: guest: write 'no/such.yaml': open its directory: No such file or directory"
 }
 
 @test "the template is asked for where it is not there" {

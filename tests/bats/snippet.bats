@@ -91,6 +91,7 @@ storages() {
 	assert_output "storage 'zfs' has no directory for snippets"
 	run pve_vgpu snippet install --storage nope
 	assert_output "storage 'nope' is not in /etc/pve/storage.cfg"
+	assert_output "hint: 'pvesm status' lists the storages"
 	assert_equal "$(calls)" ''
 	[ ! -e "$ROOT/far" ] && [ ! -e "$ROOT/mnt" ]
 }
