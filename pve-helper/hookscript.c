@@ -36,6 +36,16 @@ bool hookscript_is_ours(const struct root *r, const char *volid)
 	return path && snippet_is_ours(r, path);
 }
 
+bool hookscript_is_copy(const struct root *r, const char *volid)
+{
+	AUTO_FREE char *path = path_of(r, volid);
+	AUTO_FREE char *ours = NULL, *that = NULL;
+	size_t len, that_len;
+
+	return path && !snippet_is_ours(r, path) && root_read(r, path + (*path == '/'), &that, &that_len, NULL) == 0 &&
+	       root_read(r, HOOK_PROGRAM, &ours, &len, NULL) == 0 && len == that_len && !memcmp(ours, that, len);
+}
+
 bool hookscript_is_lost(const struct root *r, const char *volid)
 {
 	AUTO_FREE char *path = path_of(r, volid);

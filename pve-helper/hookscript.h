@@ -17,6 +17,12 @@ int hookscript_can_tell(const struct root *r, struct err *e);
  */
 bool hookscript_is_ours(const struct root *r, const char *volid);
 
+/*
+ * Whether it is a copy of our program, byte for byte, as on a storage that has no
+ * links: called after ours it would call itself, and the start would be refused.
+ */
+bool hookscript_is_copy(const struct root *r, const char *volid);
+
 /* Whether it is the link that `snippet install` makes, and the link is gone. */
 bool hookscript_is_lost(const struct root *r, const char *volid);
 

@@ -65,6 +65,11 @@ static void keep_hookscript(struct set_job *j)
 
 	if (!has || !strcmp(has, j->volid) || hookscript_is_lost(&j->c->root, has))
 		return;
+	if (hookscript_is_copy(&j->c->root, has)) {
+		strlist_take(&j->notes, xasprintf("its hookscript %s is a copy of pve-vgpu: %s takes its place",
+						  QUOTED(has), j->volid));
+		return;
+	}
 	set_asked_add(&j->asked, "next-hook", has);
 	strlist_take(&j->notes, xasprintf("its hookscript %s is called as before, by pve-vgpu", QUOTED(has)));
 }

@@ -266,6 +266,22 @@ kill_us() {
 	changed_nothing
 }
 
+@test "a hookscript that is a copy of ours gives way: called by ours it would refuse each start" {
+	set_node mdev
+	cp "$ROOT/usr/bin/pve-vgpu" "$ROOT/var/lib/vz/snippets/copy"
+	pve_vm 100 'hookscript: local:snippets/copy'
+	set_ok 100 A40-24A --mode args
+	assert_output "its hookscript 'local:snippets/copy' is a copy of pve-vgpu: local:snippets/pve-vgpu takes its place"
+	refute_setting 100 next-hook
+	assert_conf 100 'hookscript: local:snippets/pve-vgpu'
+	run hook 100 pre-start
+	assert_success
+	run hook 100 post-stop
+	assert_success
+	unset_ok 100
+	refute_conf 100 hookscript
+}
+
 @test "unset: an index without an intent; storages that cannot be read; a hookscript of our name that is no link to us" {
 	set_node mdev
 	pve_vm 100
