@@ -133,6 +133,31 @@ static int take_back(const struct set_job *j, const struct intent_undo *undo, in
 	return rc;
 }
 
+/*
+ * A line that was right already may be one that PVE cannot read, as with a property
+ * that it does not know: then its next write of the config leaves it out. The next
+ * look finds it gone, and writes it as PVE wants it.
+ * Source: qemu-server src/PVE/QemuServer.pm, parse_vm_config()
+ */
+static int check_kept(const struct set_job *j, struct err *e)
+{
+	AUTO_VM_FILE struct vm_file now = { 0 };
+
+	if (!j->changes.n || j->mode.mode != MODE_NATIVE ||
+	    vm_file_read(&j->c->root, j->vm.vmid, &now, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < j->vs->n_intents; i++) {
+		unsigned int index = j->vs->intents[i].index;
+		const char *had = j->vm.next.hostpci[index].raw;
+
+		if (now.next.hostpci[index].present || !had)
+			continue;
+		return fail(e, -ESTALE, "hostpci%u: %s is gone from the VM's config: PVE cannot read it", index,
+			    QUOTED(had));
+	}
+	return 0;
+}
+
 static int apply(struct set_job *j, struct intent_undo *undo, struct err *e)
 {
 	struct intent_edit edit = edit_of(j);
@@ -150,6 +175,8 @@ static int apply(struct set_job *j, struct intent_undo *undo, struct err *e)
 		printf("%s\n", said.s[i]);
 	if (rc == 0)
 		rc = config_apply(&j->c->root, &j->vm, &j->changes, e);
+	if (rc == 0)
+		rc = check_kept(j, e);
 	if (rc < 0)
 		return rc;
 	say_intents(j);

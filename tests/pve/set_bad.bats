@@ -282,6 +282,21 @@ kill_us() {
 	refute_conf 100 hookscript
 }
 
+@test "a line that would be right but for what PVE cannot read in it: PVE leaves it out, and set writes it anew" {
+	set_node mdev
+	pve_vm 101
+	set_ok 101 A40-24A
+	pve_vm 100
+	echo 'hostpci0: mapping=vgpu-A40,mdev=nvidia-575,foo=bar' >> "$(conf_file 100)"
+	set_ok 100 A40-24A
+	assert_conf 100 'hostpci0: mapping=vgpu-A40,mdev=nvidia-575'
+	refute_setting 100 was-hostpci0
+	assert_equal "$(pve_vgpu show 100 | grep -c ^wrong)" 0
+	unset_ok 100
+	refute_conf 100 hostpci0
+	refute_conf 100 hookscript
+}
+
 @test "unset: an index without an intent; storages that cannot be read; a hookscript of our name that is no link to us" {
 	set_node mdev
 	pve_vm 100
