@@ -165,19 +165,33 @@ static int want_args(struct unset *u, struct err *e)
 	return 0;
 }
 
+/* The hookscript that was there before; NULL: none, or PVE would refuse it by now. */
+static const char *former_hookscript(struct unset *u)
+{
+	const char *before = u->vs && !u->foreign ? u->vs->next_hook : NULL;
+	AUTO_ERR struct err why = { 0 };
+
+	/* What a VM of another node can call is known there. */
+	if (!before || !u->vm.local || hookscript_callable(&u->c->root, before, &why) == 0)
+		return before;
+	strlist_take(&u->notes, xasprintf("the hookscript that was there before, %s, is not brought back: %s",
+					  QUOTED(before), why.msg));
+	return NULL;
+}
+
 /* Ours gives way to what was there before; one that somebody has put there since stays. */
 static int want_hookscript(struct unset *u, struct err *e)
 {
 	const struct root *r = &u->c->root;
-	const char *has = vm_file_next(&u->vm, "hookscript"), *before = u->vs && !u->foreign ? u->vs->next_hook : NULL;
+	const char *has = vm_file_next(&u->vm, "hookscript");
 	/* Whose it is cannot be told without the storages. */
 	int rc = has ? hookscript_can_tell(r, e) : 0;
 
 	if (rc < 0)
 		return rc;
-	if ((!has && before) || hookscript_is_ours(r, has) || hookscript_is_lost(r, has))
-		config_want(&u->changes, &u->vm, "hookscript", before);
-	else if (has && u->vs && !strcmp(path_base(has), SNIPPET_NAME))
+	if (!has || hookscript_is_ours(r, has) || hookscript_is_lost(r, has))
+		config_want(&u->changes, &u->vm, "hookscript", former_hookscript(u));
+	else if (u->vs && !strcmp(path_base(has), SNIPPET_NAME))
 		strlist_take(&u->notes, xasprintf("its hookscript %s stays: it is no link to /" HOOK_PROGRAM " of this node; to take it out: "
 						  "qm set %u --delete hookscript", QUOTED(has), u->vmid));
 	return 0;
@@ -237,6 +251,15 @@ static void say_plan(const struct unset *u)
 		printf("vm %u: nothing to change\n", u->vmid);
 }
 
+static bool brings_back(const struct unset *u)
+{
+	bool any = u->vs && u->vs->next_hook;
+
+	for (size_t i = 0; u->vs && i < SETTINGS_HOSTPCI_MAX; i++)
+		any |= u->vs->was[i] != NULL;
+	return any;
+}
+
 static int apply(struct unset *u, struct err *e)
 {
 	struct intent_edit edit = {
@@ -246,6 +269,9 @@ static int apply(struct unset *u, struct err *e)
 	AUTO_UNDO struct intent_undo undo = { 0 };
 	int rc = u->gone ? 0 : config_apply(&u->c->root, &u->vm, &u->changes, e);
 
+	if (rc < 0 && rc != -ESTALE && brings_back(u))
+		err_hint(e, "what it is to bring back stands in [vm %u] of /etc/pve/pve-vgpu.conf, as was-hostpci<N> and next-hook: take out "
+			 "there what PVE does not take any more", u->vmid);
 	if (rc == 0 && u->vs)
 		rc = intent_store(&u->c->root, &edit, &undo, e);
 	if (rc < 0)

@@ -66,14 +66,19 @@ static int look_at(const struct root *r, const char *path, struct err *e)
 	return 0;
 }
 
-int hookscript_check(const struct root *r, unsigned int vmid, const char *volid, struct err *e)
+int hookscript_callable(const struct root *r, const char *volid, struct err *e)
 {
 	AUTO_FREE char *path = NULL;
-	AUTO_ERR struct err why = { 0 };
-	int rc = next_hook_path(r, volid, &path, &why);
+	int rc = next_hook_path(r, volid, &path, e);
 
-	if (rc == 0)
-		rc = look_at(r, path, &why);
+	return rc < 0 ? rc : look_at(r, path, e);
+}
+
+int hookscript_check(const struct root *r, unsigned int vmid, const char *volid, struct err *e)
+{
+	AUTO_ERR struct err why = { 0 };
+	int rc = hookscript_callable(r, volid, &why);
+
 	if (rc == 0)
 		return 0;
 	fail(e, rc, "the VM has the hookscript %s, which cannot be called: %s", QUOTED(volid), why.msg);

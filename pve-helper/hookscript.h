@@ -27,10 +27,13 @@ bool hookscript_is_copy(const struct root *r, const char *volid);
 bool hookscript_is_lost(const struct root *r, const char *volid);
 
 /*
- * Whether a hookscript that the VM has can be called after ours. Returns 0, or
- * -ENOENT or -EACCES where PVE would refuse it, with what mends that.
+ * Whether a hookscript can be called. Returns 0, or -ENOENT or -EACCES where PVE
+ * would refuse it, and why; or another -errno.
  * Source: pve-guest-common src/PVE/GuestHelpers.pm, check_hookscript()
  */
+int hookscript_callable(const struct root *r, const char *volid, struct err *e);
+
+/* The same of one that the VM has, with what mends it. */
 int hookscript_check(const struct root *r, unsigned int vmid, const char *volid, struct err *e);
 
 #endif

@@ -297,6 +297,22 @@ kill_us() {
 	refute_conf 100 hookscript
 }
 
+@test "unset: what was there before and is no more: a hookscript is left out, and of a line it is said where it stands" {
+	set_node mdev
+	snippet own.sh ':'
+	pve_vm 100 'hookscript: local:snippets/own.sh'
+	set_ok 100 A40-24A
+	rm "$ROOT/var/lib/vz/snippets/own.sh"
+	unset_ok 100
+	assert_output "the hookscript that was there before, 'local:snippets/own.sh', is not brought back: there is no file '/var/lib/vz/snippets/own.sh'"
+	refute_conf 100 hookscript
+	[[ $(section) != *'[vm 100]'* ]]
+	settings '[vm 100]' 'hostpci0 = A40-24A' 'was-hostpci0 = mapping=a,foo=bar'
+	pve_vm 100 "hostpci0: ${VFS[0]},mdev=nvidia-575"
+	refused_as_before 100 'invalid key' pve_vgpu unset 100
+	assert_output 'hint: what it is to bring back stands in [vm 100] of /etc/pve/pve-vgpu.conf, as was-hostpci<N> and next-hook'
+}
+
 @test "unset: an index without an intent; storages that cannot be read; a hookscript of our name that is no link to us" {
 	set_node mdev
 	pve_vm 100
