@@ -126,14 +126,23 @@ now_ms() {
 	echo "$((t / 1000))"
 }
 
-# took_less MS COMMAND…: it has run within that time; run's variables are set
+# Milliseconds since boot in which something had to wait for a processor
+pressed_ms() {
+	local line=' total=0'
+
+	[ ! -r /proc/pressure/cpu ] || read -r line < /proc/pressure/cpu
+	echo "$((${line##*total=} / 1000))"
+}
+
+# took_less MS COMMAND…: it has run within that time; run's variables are set. What the machine had too many other things to do
+# in does not count: this is about what the program waits for, which the other tests of the same machine must not change.
 took_less() {
 	local limit=$1 begin end
 
 	shift
-	begin=$(now_ms)
+	begin=$(($(now_ms) - $(pressed_ms)))
 	run "$@"
-	end=$(now_ms)
+	end=$(($(now_ms) - $(pressed_ms)))
 	TOOK=$((end - begin))
 	[ "$TOOK" -lt "$limit" ] || { echo "took $TOOK ms, wanted less than $limit"; echo "$output"; return 1; }
 }

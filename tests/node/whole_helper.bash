@@ -112,6 +112,25 @@ qm() {
 		--trace "$BATS_TEST_TMPDIR/trace" "$@" 3>&-
 }
 
+# at_once COMMAND VMID…: qm for all of them at the same time
+at_once() {
+	local vmid command=$1 pids=()
+
+	shift
+	for vmid; do
+		"$TESTS/pve/qm" --root / --kvm "$KVM" "${QEMU[@]}" "${STOPPED[@]}" --pve "$PVE" --tick 0.2 "$command" "$vmid" \
+			> "$BATS_TEST_TMPDIR/$vmid" 2>&1 3>&- &
+		pids+=($!)
+	done
+	for vmid; do
+		wait "${pids[0]}" || fail "$(tail -n 3 "$BATS_TEST_TMPDIR/$vmid")"
+		pids=("${pids[@]:1}")
+	done
+}
+
+# in_use: how many vGPUs QEMU has open
+in_use() { pve-vgpu list --json | jq -r '[.[] | select(.in_use)] | length'; }
+
 # works COMMAND…: with success, and with nothing to complain of
 works() {
 	run "$@"

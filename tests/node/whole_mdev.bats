@@ -79,33 +79,19 @@ teardown() { clean_node; }
 }
 
 @test "eight VMs at once: each has its own, and all end" {
-	local v pids=()
+	local v
 
 	# Eight stops wait for two GPUs, where a removal takes its time, and first for the driver.
 	settings '[defaults]' 'cleanup-wait = 10'
-
 	for v in {100..107}; do
 		by_args "$v" A40-12A
 	done
-	for v in {100..107}; do
-		"$TESTS/pve/qm" --root / --kvm "$KVM" "${QEMU[@]}" "${STOPPED[@]}" --pve 9.2 start "$v" > "$BATS_TEST_TMPDIR/$v" 2>&1 3>&- &
-		pids+=($!)
-	done
-	for v in "${pids[@]}"; do
-		wait "$v" || fail "$(tail -n 3 "$BATS_TEST_TMPDIR"/10?)"
-	done
+	at_once start {100..107}
 	equal "$(vgpus)" 8
-	equal "$(pve-vgpu list --json | jq -r '[.[] | select(.in_use)] | length')" 8
+	equal "$(in_use)" 8
 	# Four of 12 GB to a GPU
 	equal "$(pve-vgpu list --json | jq -r '[.[].gpu] | unique | length')" 2
-	pids=()
-	for v in {100..107}; do
-		"$TESTS/pve/qm" --root / --kvm "$KVM" --pve 9.2 --tick 0.2 stop "$v" > "$BATS_TEST_TMPDIR/$v" 2>&1 3>&- &
-		pids+=($!)
-	done
-	for v in "${pids[@]}"; do
-		wait "$v" || fail "$(tail -n 3 "$BATS_TEST_TMPDIR"/10?)"
-	done
+	at_once stop {100..107}
 	nothing_left {100..107}
 }
 

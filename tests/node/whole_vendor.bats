@@ -58,30 +58,15 @@ teardown() { clean_node; }
 }
 
 @test "vendor VFIO: eight VMs at once" {
-	local v i=0 pids=() all
+	local v=100 vf
 
 	settings '[defaults]' 'cleanup-wait = 10'
-
-	mapfile -t all < <(head -n 4 <<< "$VFS"; head -n 4 <<< "$VFS2")
-	for v in {100..107}; do
-		native "$v" "${all[i++]}" nvidia-573 A40-12A
+	for vf in $(head -n 4 <<< "$VFS"; head -n 4 <<< "$VFS2"); do
+		native "$((v++))" "$vf" nvidia-573 A40-12A
 	done
-	for v in {100..107}; do
-		"$TESTS/pve/qm" --root / --kvm "$KVM" "${QEMU[@]}" "${STOPPED[@]}" --pve 9.2 start "$v" > "$BATS_TEST_TMPDIR/$v" 2>&1 3>&- &
-		pids+=($!)
-	done
-	for v in "${pids[@]}"; do
-		wait "$v" || fail "$(tail -n 3 "$BATS_TEST_TMPDIR"/10?)"
-	done
-	equal "$(pve-vgpu list --json | jq -r '[.[] | select(.in_use)] | length')" 8
-	pids=()
-	for v in {100..107}; do
-		"$TESTS/pve/qm" --root / --kvm "$KVM" --pve 9.2 --tick 0.2 stop "$v" > "$BATS_TEST_TMPDIR/$v" 2>&1 3>&- &
-		pids+=($!)
-	done
-	for v in "${pids[@]}"; do
-		wait "$v" || fail "$(tail -n 3 "$BATS_TEST_TMPDIR"/10?)"
-	done
+	at_once start {100..107}
+	equal "$(in_use)" 8
+	at_once stop {100..107}
 	nothing_left {100..107}
 }
 
