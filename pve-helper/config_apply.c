@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "config_apply.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,9 +82,17 @@ static bool is_plain(const char *word)
 	return *word && !word[strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")];
 }
 
-/* A word as a shell takes it; the caller frees it. */
+static bool has_control(const char *word)
+{
+	while (*word && !iscntrl((unsigned char)*word))
+		word++;
+	return *word;
+}
+
+/* A word as a shell takes it; the caller frees it. What a terminal would obey is in bash's own quotes. */
 static char *for_shell(const char *word)
 {
+	bool control = has_control(word);
 	char *text;
 	size_t len;
 	FILE *f;
@@ -91,9 +100,13 @@ static char *for_shell(const char *word)
 	if (is_plain(word))
 		return xstrdup(word);
 	f = xmemstream(&text, &len);
-	fputc('\'', f);
+	fputs(control ? "$'" : "'", f);
 	for (; *word; word++)
-		if (*word == '\'')
+		if (iscntrl((unsigned char)*word))
+			fprintf(f, "\\%03o", (unsigned int)(unsigned char)*word);
+		else if (control && (*word == '\'' || *word == '\\'))
+			fprintf(f, "\\%c", *word);
+		else if (*word == '\'')
 			fputs("'\\''", f);
 		else
 			fputc(*word, f);

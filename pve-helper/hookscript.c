@@ -60,9 +60,9 @@ static int look_at(const struct root *r, const char *path, struct err *e)
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return fail(e, -ENOENT, "there is no file '%s'", path);
+		return fail(e, -ENOENT, "there is no file %s", QUOTED(path));
 	if (!(st.st_mode & 0111))
-		return fail(e, -EACCES, "'%s' is not executable", path);
+		return fail(e, -EACCES, "%s is not executable", QUOTED(path));
 	return 0;
 }
 

@@ -122,6 +122,12 @@ static size_t resolve(const struct job *j, const struct vgpu_type **types)
 	return n;
 }
 
+/* The config's id as it is shown: a user of the VM may have written it. The caller frees it. */
+static char *shown_id(const struct job *j)
+{
+	return text_clean(j->h.mdev, 60);
+}
+
 /*
  * The choice that the config's id stands for: by what the id was called when
  * the types were last seen; else by the id itself; else the first one.
@@ -138,8 +144,11 @@ static const struct vgpu_type *chosen(const struct job *j, const struct vgpu_typ
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(types[i]->key, key))
 			return types[i];
-	if (n > 1)
-		SAY(j, said, "what mdev=%s was is not known here: the first choice is taken", j->h.mdev);
+	if (n > 1) {
+		AUTO_FREE char *id = shown_id(j);
+
+		SAY(j, said, "what mdev=%s was is not known here: the first choice is taken", id);
+	}
 	return types[0];
 }
 
@@ -164,12 +173,12 @@ static char *name_at_address(const struct job *j, const struct vgpu_type *t)
 static void want_name(const struct job *j, const struct vgpu_type *t, const char *name)
 {
 	AUTO_FREE char *key = xasprintf("hostpci%u", j->in->index);
-	AUTO_FREE char *value = hostpci_with_mdev(j->h.raw, name);
+	AUTO_FREE char *value = hostpci_with_mdev(j->h.raw, name), *id = shown_id(j);
 
 	if (!strcmp(name, j->h.mdev))
 		return;
 	config_want(&j->out->changes, j->vm, key, value);
-	SAY(j, said, "%s is mdev=%s now, no longer %s", vgpu_type_name(t), name, j->h.mdev);
+	SAY(j, said, "%s is mdev=%s now, no longer %s", vgpu_type_name(t), name, id);
 }
 
 static void judge(struct job *j)
@@ -185,7 +194,9 @@ static void judge(struct job *j)
 	}
 	n = resolve(j, types);
 	if (!n) {
-		SAY(j, faults, "none of its types is known here, and mdev=%s is left as it is", j->h.mdev);
+		AUTO_FREE char *id = shown_id(j);
+
+		SAY(j, faults, "none of its types is known here, and mdev=%s is left as it is", id);
 		return;
 	}
 	t = chosen(j, types, n);

@@ -162,6 +162,17 @@ config() {
 	assert_equal "$(calls)" ''
 }
 
+@test "an id that would command the terminal is shown as text, and the command can be pasted" {
+	vm 100 "hostpci0: $VF,mdev=a"$'\033[2J'",romfile=it's\\"$'\033'
+	settings '[vm 100]' 'hostpci0 = A40-24A'
+	run pve_vgpu reconcile --dry-run
+	assert_success
+	assert_output 'A40-24A is mdev=nvidia-575 now, no longer a?[2J'
+	assert_output "would run: qm set 100 --hostpci0 \$'$VF,mdev=nvidia-575,romfile=it\\'s\\\\\\033'"
+	refute_output $'\033'
+	assert_equal "$(eval "printf %s $(sed -n "s/.*--hostpci0 //p" <<< "$output")")" "$VF,mdev=nvidia-575,romfile=it's\\"$'\033'
+}
+
 @test "one VM that cannot be mended does not keep the others from it" {
 	vm 100 "hostpci0: $VF,mdev=nvidia-9001"
 	vm 101 "hostpci0: 0000:01:00.0,mdev=nvidia-9001"

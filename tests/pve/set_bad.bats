@@ -266,6 +266,16 @@ kill_us() {
 	changed_nothing
 }
 
+@test "what a config has of a terminal's commands is shown as text" {
+	set_node mdev
+	pve_vm 100
+	printf 'hookscript: local:snippets/\033[2Jx\n' >> "$(conf_file 100)"
+	run pve_vgpu set 100 A40-24A
+	assert_failure 1
+	assert_output "there is no file '/var/lib/vz/snippets/\x1b[2Jx'"
+	refute_output $'\033'
+}
+
 @test "a hookscript that is a copy of ours gives way: called by ours it would refuse each start" {
 	set_node mdev
 	cp "$ROOT/usr/bin/pve-vgpu" "$ROOT/var/lib/vz/snippets/copy"
