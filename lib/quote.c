@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "quote.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "xalloc.h"
 
@@ -132,4 +134,41 @@ char *text_clean(const char *text, size_t max)
 		n--;
 	out[n] = '\0';
 	return out;
+}
+
+static bool is_plain(const char *word)
+{
+	return *word && !word[strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")];
+}
+
+static bool has_control(const char *word)
+{
+	while (*word && !iscntrl((unsigned char)*word))
+		word++;
+	return *word;
+}
+
+char *shell_word(const char *word)
+{
+	bool control = has_control(word);
+	char *text;
+	size_t len;
+	FILE *f;
+
+	if (is_plain(word))
+		return xstrdup(word);
+	f = xmemstream(&text, &len);
+	fputs(control ? "$'" : "'", f);
+	for (; *word; word++)
+		if (iscntrl((unsigned char)*word))
+			fprintf(f, "\\%03o", (unsigned int)(unsigned char)*word);
+		else if (control && (*word == '\'' || *word == '\\'))
+			fprintf(f, "\\%c", *word);
+		else if (*word == '\'')
+			fputs("'\\''", f);
+		else
+			fputc(*word, f);
+	fputc('\'', f);
+	fclose(f);
+	return text;
 }

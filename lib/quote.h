@@ -34,4 +34,10 @@ char *text_clean(const char *text, size_t max);
 /* For messages: the quoted text lives as long as the enclosing block. */
 #define QUOTED(text) quote_text((char[QUOTE_LEN]){ 0 }, (text))
 
+/*
+ * A word for a command that is shown: a shell takes it as one word, and as it is. What
+ * a terminal would obey stands as $'\033', which bash knows. The caller frees it.
+ */
+char *shell_word(const char *word);
+
 #endif

@@ -217,6 +217,7 @@ static bool is_identity(const char *value)
 		value = digits + len;
 		if (!len || !*value)
 			return len;
+		value += strspn(value, " \t");
 		if (*value++ != ',')
 			return false;
 		value += strspn(value, " \t");

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "config_apply.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "pve_call.h"
+#include "quote.h"
 #include "vmproc.h"
 #include "xalloc.h"
 
@@ -77,44 +77,6 @@ void config_say_waits(const struct root *r, unsigned int vmid, const struct conf
 	}
 }
 
-static bool is_plain(const char *word)
-{
-	return *word && !word[strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")];
-}
-
-static bool has_control(const char *word)
-{
-	while (*word && !iscntrl((unsigned char)*word))
-		word++;
-	return *word;
-}
-
-/* A word as a shell takes it; the caller frees it. What a terminal would obey is in bash's own quotes. */
-static char *for_shell(const char *word)
-{
-	bool control = has_control(word);
-	char *text;
-	size_t len;
-	FILE *f;
-
-	if (is_plain(word))
-		return xstrdup(word);
-	f = xmemstream(&text, &len);
-	fputs(control ? "$'" : "'", f);
-	for (; *word; word++)
-		if (iscntrl((unsigned char)*word))
-			fprintf(f, "\\%03o", (unsigned int)(unsigned char)*word);
-		else if (control && (*word == '\'' || *word == '\\'))
-			fprintf(f, "\\%c", *word);
-		else if (*word == '\'')
-			fputs("'\\''", f);
-		else
-			fputc(*word, f);
-	fputc('\'', f);
-	fclose(f);
-	return text;
-}
-
 char *config_command(const struct vm_file *vm, const struct config_changes *l)
 {
 	AUTO_STRLIST struct strlist words = { 0 }, shell = { 0 };
@@ -126,7 +88,7 @@ char *config_command(const struct vm_file *vm, const struct config_changes *l)
 		if (!strcmp(words.s[i], "--digest"))
 			i++;
 		else
-			strlist_take(&shell, for_shell(words.s[i]));
+			strlist_take(&shell, shell_word(words.s[i]));
 	}
 	return strlist_join(&shell, " ");
 }

@@ -9,16 +9,13 @@
 #include "wrapper_there.h"
 #include "xalloc.h"
 
-#define PLAIN	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._,-"
-
 char *mode_set_command(const struct vm_settings *vs, const struct vm_intent *in)
 {
 	AUTO_FREE char *types = strlist_join(&in->choices, ",");
 	AUTO_FREE char *index = in->index ? xasprintf(" --index %u", in->index) : xstrdup("");
-	bool plain = !types[strspn(types, PLAIN)];
+	AUTO_FREE char *word = shell_word(types);
 
-	return xasprintf("pve-vgpu set %u %s%s%s%s", vs->vmid, plain ? "" : "'", types,
-			 plain ? "" : "'", index);
+	return xasprintf("pve-vgpu set %u %s%s", vs->vmid, word, index);
 }
 
 /* What the config has for the vGPU, for "the VM's config has …". */

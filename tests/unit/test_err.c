@@ -75,8 +75,24 @@ static void test_err(void)
 	}
 }
 
+static void check_word(const char *word, const char *want)
+{
+	AUTO_FREE char *got = shell_word(word);
+
+	CHECK_STR(got, want);
+}
+
 static void test_quote(void)
 {
+	TEST("shell_word: one word for a shell, whatever is in it") {
+		check_word("A40-24A,A40-12A", "A40-24A,A40-12A");
+		check_word("", "''");
+		check_word("A40 24A", "'A40 24A'");
+		check_word("A40'; rm x", "'A40'\\''; rm x'");
+		check_word("$(id)", "'$(id)'");
+		check_word("a\033'\\b", "$'a\\033\\'\\\\b'");
+		check_word("\xc3\xbc", "'\xc3\xbc'");
+	}
 	TEST("QUOTED: plain text stands between quotes") {
 		CHECK_STR(QUOTED("NVIDIA A40-24A"), "'NVIDIA A40-24A'");
 		CHECK_STR(QUOTED(""), "''");

@@ -62,7 +62,7 @@ int main(void)
 	}
 	TEST("identity_matches: clones of one template differ by their uuid") {
 		CHECK(matches("ctime:1, uuid:" UUID, "meta: ctime=1\nsmbios1: uuid=" UUID "\n"));
-		CHECK(matches("ctime:1,uuid:242E5EA7-90E2-4D6E-AFEB-A0B9A656C108", "meta: ctime=1\nsmbios1: uuid=" UUID "\n"));
+		CHECK(matches("ctime:1 ,\tuuid:242E5EA7-90E2-4D6E-AFEB-A0B9A656C108", "meta: ctime=1\nsmbios1: uuid=" UUID "\n"));
 		CHECK(!matches("ctime:1, uuid:" UUID, "meta: ctime=1\nsmbios1: uuid=242e5ea7-90e2-4d6e-afeb-a0b9a656c109\n"));
 		CHECK(!matches("ctime:1, uuid:" UUID, "meta: ctime=2\nsmbios1: uuid=" UUID "\n"));
 		CHECK(!matches("ctime:1, uuid:" UUID, "smbios1: uuid=" UUID "\n"));

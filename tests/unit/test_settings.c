@@ -638,7 +638,7 @@ static void test_devices(void)
 	TEST("an identity of both") {
 		AUTO_SETTINGS struct settings s = parse(
 			"[vm 100]\nidentity = ctime:1, uuid:8f5c2a3e-0000-4000-8000-00000000abcd\n"
-			"[vm 200]\nidentity = ctime:1,uuid:8F5C2A3E-0000-4000-8000-00000000ABCD\n");
+			"[vm 200]\nidentity = ctime:1 ,\tuuid:8F5C2A3E-0000-4000-8000-00000000ABCD\n");
 
 		CHECK_STR(fault_of(&s, 100), NULL);
 		CHECK_STR(fault_of(&s, 200), NULL);
