@@ -42,18 +42,10 @@ static int open_in_root(int rootfd, const char *path, int flags, mode_t mode)
 		.mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? mode : 0,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	long fd;
+	/* glibc before 2.32 does not know SYS_openat2. */
+	long fd = syscall(__NR_openat2, rootfd, path, &how, sizeof(how));
 
-	/* EAGAIN: a ".." could not be proved to stay inside, something was renamed meanwhile. */
-	for (int i = 0; i < 32; i++) {
-		/* glibc before 2.32 does not know SYS_openat2. */
-		fd = syscall(__NR_openat2, rootfd, path, &how, sizeof(how));
-		if (fd >= 0 || errno != EAGAIN)
-			break;
-	}
-	if (fd < 0)
-		return errno == EAGAIN ? -EIO : -errno;
-	return (int)fd;
+	return fd < 0 ? -errno : (int)fd;
 }
 
 /* Directories from the root down to where we are, so that ".." stops at the root. */
@@ -151,8 +143,13 @@ int root_openat(const struct root *r, const char *path, int flags, mode_t mode)
 	if (!r->walk) {
 		int fd = open_in_root(r->fd, path, flags, mode);
 
-		/* EPERM: a seccomp filter of an older container runtime. */
-		if (fd != -ENOSYS && fd != -EPERM)
+		/*
+		 * EPERM: a seccomp filter of an older container runtime. EAGAIN: a ".." could not
+		 * be proved to stay inside, for somewhere on this machine something was renamed or
+		 * mounted meanwhile, and where much of that goes on no number of tries is enough.
+		 * Source: openat2(2), RESOLVE_IN_ROOT
+		 */
+		if (fd != -ENOSYS && fd != -EPERM && fd != -EAGAIN)
 			return fd;
 	}
 	return open_by_walk(r->fd, path, flags, mode);

@@ -5,8 +5,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "root.h"
@@ -442,6 +449,51 @@ static void test_change(const struct tree *t)
 	}
 }
 
+/* From here on openat2 answers with that, in this process alone. */
+static bool openat2_fails(unsigned int errnum)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | errnum),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = ARRAY_SIZE(code), .filter = code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* Whether paths are read as ever while openat2 fails; told by a child's exit status. */
+static bool reads_without(const struct root *r, unsigned int errnum)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		AUTO_FREE char *text = NULL;
+		size_t len;
+		bool well = openat2_fails(errnum) && syscall(__NR_openat2, -1, "", NULL, 0) < 0 && errno == (int)errnum &&
+			    root_read(r, "a/climbs", &text, &len, NULL) == 0 && !strcmp(text, "inside\n");
+
+		_exit(well ? 0 : 1);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static void test_without_openat2(void)
+{
+	struct tree t = { 0 };
+
+	TEST("openat2 that is not there, forbidden, or overtaken by others' renames: by hand") {
+		t = tree_make(false);
+		CHECK(reads_without(&t.r, ENOSYS));
+		CHECK(reads_without(&t.r, EPERM));
+		CHECK(reads_without(&t.r, EAGAIN));
+	}
+	tree_free(&t);
+}
+
 static void test_misc(void)
 {
 	TEST("root_open: says what it could not open") {
@@ -475,6 +527,7 @@ int main(void)
 		test_change(&t);
 		tree_free(&t);
 	}
+	test_without_openat2();
 	test_misc();
 	return tap_done();
 }
