@@ -711,6 +711,42 @@ ms_now() {
 	is "$(available $VF nvidia-555)" 1
 }
 
+@test "vfs: VFs come and go whatever the driver says, and not while one is held" {
+	one_a40
+	is "$(put "0000:e8:00.0 0" .sim/vfs)" ok
+	is "$(ls "$SYS/class/mdev_bus")" ""
+	is "$(cat "$SYS/$(pci 0000:e8:00.0)/sriov_numvfs")" 0
+	is "$(put "0000:e8:00.0 32" .sim/vfs)" ok
+	create $VF nvidia-575 $UUID_A
+	put "$UUID_A yes" .sim/open
+	is "$(put "0000:e8:00.0 0" .sim/vfs)" "Device or resource busy"
+	put "$UUID_A no" .sim/open
+	is "$(put "0000:e8:00.0 4" .sim/vfs)" ok
+	is "$(ls "$SYS/bus/mdev/devices")" ""
+	is "$(ls "$SYS/class/mdev_bus" | wc -l)" 4
+	is "$(put "0000:e8:00.0 33" .sim/vfs)" "Numerical result out of range"
+	is "$(put "$VF 1" .sim/vfs)" "Invalid argument"
+}
+
+@test "driver: a function is bound to another driver, or to none" {
+	one_a40
+	is "$(put "$VF -" .sim/driver)" ok
+	[ ! -e "$SYS/$(pci $VF)/driver" ]
+	is "$(available $VF pci-575)" 1
+	is "$(put "$VF nvidia" .sim/driver)" ok
+	is "$(available $VF nvidia-575)" 1
+	is "$(put "$VF none" .sim/driver)" "Invalid argument"
+}
+
+@test "types: a GPU shows none until they are given back" {
+	one_a40
+	is "$(put "0000:e8:00.0 no" .sim/types)" ok
+	[ -z "$(ls "$SYS/class/mdev_bus/$VF/mdev_supported_types")" ]
+	is "$(put "0000:e8:00.0 yes" .sim/types)" ok
+	is "$(available $VF nvidia-575)" 1
+	is "$(put "0000:e8:00.0 x" .sim/types)" "Invalid argument"
+}
+
 # --- node files ------------------------------------------------------------------------------
 
 refused() {	# part of the message; the node file on standard input

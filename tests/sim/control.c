@@ -18,6 +18,7 @@ const char *const control_names[CTL_MAX] = {
 	[CTL_OPS] = "ops", [CTL_FAULT] = "fault", [CTL_DELAY] = "delay",
 	[CTL_OPEN] = "open", [CTL_SELFCLEAN] = "selfclean",
 	[CTL_VANISH] = "vanish", [CTL_ERRNO] = "errno",
+	[CTL_VFS] = "vfs", [CTL_DRIVER] = "driver", [CTL_TYPES] = "types",
 };
 
 /* A pattern (or a vGPU's name) and what is to happen to what it matches. */
@@ -325,6 +326,9 @@ char *control_read(struct sim *sim, enum control c)
 	case CTL_VANISH:
 		return read_vanished(sim);
 	case CTL_ERRNO:
+	case CTL_VFS:
+	case CTL_DRIVER:
+	case CTL_TYPES:
 	case CTL_MAX:
 		break;
 	}
@@ -494,6 +498,58 @@ static int write_errno(struct sim *sim, char *word[], int n)
 	return -EINVAL;
 }
 
+/* What a program that takes the PF from its driver does: as many VFs, whatever the driver says. */
+static int write_vfs(struct sim *sim, char *word[], int n)
+{
+	unsigned long vfs;
+	struct dev *d;
+	int rc = -EINVAL;
+
+	if (n != 2 || to_number(word[1], 4096, &vfs))
+		return -EINVAL;
+	pthread_mutex_lock(&sim->lock);
+	d = model_find_dev(sim, word[0]);
+	if (d && d->kind == DEV_PF)
+		rc = model_force_numvfs(sim, d, (unsigned int)vfs);
+	pthread_mutex_unlock(&sim->lock);
+	return rc;
+}
+
+/* "-" takes the driver away. */
+static int write_driver(struct sim *sim, char *word[], int n)
+{
+	struct dev *d;
+	int rc = -EINVAL;
+
+	if (n != 2)
+		return -EINVAL;
+	pthread_mutex_lock(&sim->lock);
+	d = model_find_dev(sim, word[0]);
+	if (d && d->bus == BUS_PCI)
+		rc = model_bind(sim, d, strcmp(word[1], "-") ? word[1] : NULL);
+	pthread_mutex_unlock(&sim->lock);
+	return rc;
+}
+
+/* Whether the GPU shows its types, as before and after NVIDIA's nvidia-vgpud. */
+static int write_types(struct sim *sim, char *word[], int n)
+{
+	struct dev *d;
+	bool yes;
+
+	if (n != 2)
+		return -EINVAL;
+	yes = !strcmp(word[1], "yes");
+	if (!yes && strcmp(word[1], "no"))
+		return -EINVAL;
+	pthread_mutex_lock(&sim->lock);
+	d = model_find_dev(sim, word[0]);
+	if (d && d->gpu)
+		model_show_types(d->gpu, yes);
+	pthread_mutex_unlock(&sim->lock);
+	return d && d->gpu ? 0 : -EINVAL;
+}
+
 static int clear(struct sim *sim, enum control c)
 {
 	switch (c) {
@@ -541,6 +597,12 @@ static int write_line(struct sim *sim, enum control c, char *line)
 		return write_vanish(sim, word, n);
 	case CTL_ERRNO:
 		return write_errno(sim, word, n);
+	case CTL_VFS:
+		return write_vfs(sim, word, n);
+	case CTL_DRIVER:
+		return write_driver(sim, word, n);
+	case CTL_TYPES:
+		return write_types(sim, word, n);
 	default:
 		return -EINVAL;
 	}

@@ -14,7 +14,7 @@ enum op { OP_READ, OP_WRITE };
 
 enum control {
 	CTL_OPS, CTL_FAULT, CTL_DELAY, CTL_OPEN, CTL_SELFCLEAN, CTL_VANISH,
-	CTL_ERRNO, CTL_MAX
+	CTL_ERRNO, CTL_VFS, CTL_DRIVER, CTL_TYPES, CTL_MAX
 };
 
 extern const char *const control_names[CTL_MAX];

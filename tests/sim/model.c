@@ -504,12 +504,23 @@ static bool any_held(const struct gpu *g)
 	return false;
 }
 
+static int change_numvfs(struct sim *sim, struct gpu *g, unsigned int n)
+{
+	unsigned int i;
+
+	if (any_held(g))
+		return -EBUSY;
+	for (i = 0; i < g->totalvfs; i++)
+		destroy_all_on(sim, &g->vf[i]);
+	g->numvfs = n;
+	return 0;
+}
+
 /* As the kernel's sriov_numvfs_store(). */
 int model_set_numvfs(struct sim *sim, struct dev *pf, unsigned int n)
 {
 	struct gpu *g = pf->gpu;
 	const char *driver = dev_driver(sim, pf);
-	unsigned int i;
 
 	if (n > g->totalvfs)
 		return -ERANGE;
@@ -519,12 +530,40 @@ int model_set_numvfs(struct sim *sim, struct dev *pf, unsigned int n)
 		return refusal_errno(g, R_SRIOV);
 	if (n && g->numvfs)
 		return -EBUSY;
-	if (any_held(g))
-		return -EBUSY;
-	for (i = 0; i < g->totalvfs; i++)
-		destroy_all_on(sim, &g->vf[i]);
-	g->numvfs = n;
-	return 0;
+	return change_numvfs(sim, g, n);
+}
+
+int model_force_numvfs(struct sim *sim, struct dev *pf, unsigned int n)
+{
+	if (n > pf->gpu->totalvfs)
+		return -ERANGE;
+	return change_numvfs(sim, pf->gpu, n);
+}
+
+int model_bind(struct sim *sim, struct dev *dev, const char *driver)
+{
+	int i;
+
+	if (!driver) {
+		dev->driver = -1;
+		return 0;
+	}
+	for (i = 0; i < sim->n_drivers; i++)
+		if (sim->drivers[i].bus == BUS_PCI && !strcmp(sim->drivers[i].name, driver)) {
+			dev->driver = i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+void model_show_types(struct gpu *g, bool yes)
+{
+	unsigned int n = yes ? g->types.hidden : g->types.n;
+
+	if (!n)
+		return;
+	g->types.n = yes ? n : 0;
+	g->types.hidden = yes ? 0 : n;
 }
 
 int model_vanish(struct sim *sim, struct dev *dev)

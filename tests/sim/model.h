@@ -54,6 +54,7 @@ struct type_set {
 	struct vgpu_type *v;
 	unsigned int n;
 	bool pool;	/* ids are no numbers: all types share one pool */
+	unsigned int hidden;	/* so many, while none is shown */
 };
 
 struct gpu_instance {
@@ -233,6 +234,14 @@ void model_set_held(struct sim *sim, struct vgpu *v, bool held, uint64_t now,
 uint64_t model_tidy(struct sim *sim, uint64_t now);
 
 int model_set_numvfs(struct sim *sim, struct dev *pf, unsigned int n);
+
+/* The same whatever the driver says; vGPUs on the VFs go. -EBUSY while one is held. */
+int model_force_numvfs(struct sim *sim, struct dev *pf, unsigned int n);
+
+/* To a driver that the node has; NULL: to none. */
+int model_bind(struct sim *sim, struct dev *dev, const char *driver);
+
+void model_show_types(struct gpu *g, bool yes);
 int model_vanish(struct sim *sim, struct dev *dev);
 void model_unvanish_all(struct sim *sim);
 
