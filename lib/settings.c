@@ -2,19 +2,17 @@
 #include "settings.h"
 
 #include <errno.h>
-#include <ini.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
-#include "names.h"
+#include "conf_keys.h"
+#include "conf_text.h"
 #include "quote.h"
 #include "settings_line.h"
 #include "settings_value.h"
 #include "xalloc.h"
-
-_Static_assert(SETTINGS_LINE_MAX <= INI_MAX_LINE - 3, "inih cuts lines");
 
 enum scope {
 	SCOPE_NONE,		/* before the first section */
@@ -24,20 +22,13 @@ enum scope {
 	SCOPE_LOST,		/* behind a header that cannot be read */
 };
 
-struct seen {
-	char *name;
-	unsigned int line;
-};
-
 struct parser {
 	struct settings *out;
 	const char *file;
-	const char *next, *end;
-	unsigned int line;
+	struct conf_text text;
 	enum scope scope;
 	unsigned int defaults_line;	/* 0: none yet */
-	struct seen *seen;		/* keys of this section */
-	size_t n_seen;
+	struct conf_keys keys;		/* of this section */
 };
 
 __attribute__((format(printf, 2, 0)))
@@ -45,7 +36,7 @@ static char *at_line(const struct parser *p, const char *fmt, va_list ap)
 {
 	AUTO_FREE char *what = xvasprintf(fmt, ap);
 
-	return xasprintf("%s:%u: %s", p->file, p->line, what);
+	return xasprintf("%s:%u: %s", p->file, p->text.line, what);
 }
 
 static struct vm_settings *this_vm(const struct parser *p)
@@ -97,14 +88,6 @@ static void lose_section(struct parser *p, const char *fmt, ...)
 		p->out->lost = msg;
 }
 
-static void forget_keys(struct parser *p)
-{
-	for (size_t i = 0; i < p->n_seen; i++)
-		free(p->seen[i].name);
-	free(take_ptr(p->seen));
-	p->n_seen = 0;
-}
-
 static struct vm_settings *find_vm(const struct settings *s, unsigned int vmid)
 {
 	for (size_t i = 0; i < s->n_vms; i++)
@@ -138,21 +121,13 @@ static char *near_key(const struct parser *p, const char *name)
 	bool vm = p->scope == SCOPE_VM;
 	const char *const *keys = vm ? vm_keys : defaults_keys;
 	size_t n = vm ? ARRAY_SIZE(vm_keys) : ARRAY_SIZE(defaults_keys);
-	size_t best = 3;
-	char *near = NULL;
+	const char *near;
 
 	for (size_t i = 0; i < n; i++)
 		strlist_add(&known, keys[i]);
 	for (unsigned int i = 0; vm && i < SETTINGS_HOSTPCI_MAX; i++)
 		strlist_take(&known, xasprintf("hostpci%u", i));
-	for (size_t i = 0; i < known.n; i++) {
-		size_t d = names_distance(name, known.s[i], 2);
-
-		if (d < best) {
-			best = d;
-			near = known.s[i];
-		}
-	}
+	near = conf_keys_near(name, (const char *const *)known.s, known.n);
 	return near ? xstrdup(near) : NULL;
 }
 
@@ -193,18 +168,11 @@ static void judge_placement(struct parser *p, const char *value, enum placement 
 
 static bool is_repeated(struct parser *p, const char *name)
 {
-	for (size_t i = 0; i < p->n_seen; i++) {
-		if (!strcmp(p->seen[i].name, name)) {
-			fault(p, "'%s' is there already, in line %u; remove one of the two",
-			      name, p->seen[i].line);
-			return true;
-		}
-	}
-	struct seen *new = GROW(p->seen, p->n_seen);
+	unsigned int line = conf_keys_add(&p->keys, name, p->text.line);
 
-	new->name = xstrdup(name);
-	new->line = p->line;
-	return false;
+	if (line)
+		fault(p, "'%s' is there already, in line %u; remove one of the two", name, line);
+	return line;
 }
 
 static void add_intent(struct vm_settings *vm, const struct vm_intent *intent)
@@ -218,7 +186,7 @@ static void add_intent(struct vm_settings *vm, const struct vm_intent *intent)
 
 static void parse_intent(struct parser *p, unsigned int index, const char *value)
 {
-	struct vm_intent intent = { .index = index, .line = p->line };
+	struct vm_intent intent = { .index = index, .line = p->text.line };
 	char *why = value_choices(index, value, &intent.choices);
 
 	if (!why) {
@@ -307,19 +275,16 @@ static void defaults_key(struct parser *p, const char *name, const char *value)
 		fault_unknown_key(p, name);
 }
 
-/* inih calls this for the line that next_line() has just handed over. */
-static int on_key(void *user, const char *section, const char *name, const char *value)
+static void on_key(void *arg, const char *name, const char *value)
 {
-	struct parser *p = user;
+	struct parser *p = arg;
 
-	(void)section;
 	if (is_repeated(p, name))
-		return 1;
+		return;
 	if (p->scope == SCOPE_VM)
 		vm_key(p, name, value);
 	else
 		defaults_key(p, name, value);
-	return 1;
 }
 
 /* --- lines --- */
@@ -328,7 +293,7 @@ static void begin_defaults(struct parser *p)
 {
 	p->scope = SCOPE_DEFAULTS;
 	if (!p->defaults_line) {
-		p->defaults_line = p->line;
+		p->defaults_line = p->text.line;
 		return;
 	}
 	fault(p, "section [defaults] is there already, in line %u; put the lines of both into one",
@@ -343,13 +308,13 @@ static void begin_vm(struct parser *p, unsigned int vmid)
 	if (vm) {
 		if (!vm->fault)
 			vm->fault = xasprintf("%s:%u: section [vm %u] is there already, in line %u; put the lines of both into one",
-					      p->file, p->line, vmid, vm->line);
+					      p->file, p->text.line, vmid, vm->line);
 		p->scope = SCOPE_REPEATED;
 		return;
 	}
 	vm = GROW(p->out->vms, p->out->n_vms);
 	vm->vmid = vmid;
-	vm->line = p->line;
+	vm->line = p->text.line;
 	vm->x_vga = X_VGA_NONE;
 	p->scope = SCOPE_VM;
 }
@@ -357,7 +322,7 @@ static void begin_vm(struct parser *p, unsigned int vmid)
 /* A header; false if it cannot be read, and the section is lost. */
 static bool begin_section(struct parser *p, const struct settings_line *l)
 {
-	forget_keys(p);
+	conf_keys_clear(&p->keys);
 	if (l->kind == LINE_DEFAULTS)
 		begin_defaults(p);
 	else if (l->kind == LINE_VM)
@@ -368,8 +333,9 @@ static bool begin_section(struct parser *p, const struct settings_line *l)
 }
 
 /* Check one line; true if inih is to see it. */
-static bool check_line(struct parser *p, const char *line, size_t max)
+static bool check_line(void *arg, const char *line, size_t max)
 {
+	struct parser *p = arg;
 	AUTO_SETTINGS_LINE struct settings_line l = { 0 };
 
 	settings_line_read(line, max, &l);
@@ -387,44 +353,12 @@ static bool check_line(struct parser *p, const char *line, size_t max)
 	return false;
 }
 
-/* The next line of the text, without its end; the caller frees it. NULL: there is none. */
-static char *cut_line(struct parser *p)
+static void nul_byte(void *arg)
 {
-	size_t len;
-	const char *start = settings_line_cut(&p->next, p->end, &len);
+	struct parser *p = arg;
 
-	if (!start)
-		return NULL;
-	p->line++;
-	if (memchr(start, '\0', len)) {
-		fault_for_all(p, "NUL byte in the line; write the file anew");
-		p->scope = SCOPE_LOST;
-		return xstrdup("");
-	}
-	return xstrndup(start, len);
-}
-
-/*
- * fgets() for inih. Each line ends in a newline and is shorter than num, for
- * versions of inih differ in what they do where one does not.
- */
-static char *next_line(char *buf, int num, void *stream)
-{
-	struct parser *p = stream;
-	size_t max = (size_t)num - 3;
-
-	if (max > SETTINGS_LINE_MAX)
-		max = SETTINGS_LINE_MAX;
-
-	AUTO_FREE char *line = cut_line(p);
-
-	if (!line)
-		return NULL;
-
-	bool take = check_line(p, line, max);
-
-	snprintf(buf, (size_t)num, "%s\n", take ? line : "");
-	return buf;
+	fault_for_all(p, "NUL byte in the line; write the file anew");
+	p->scope = SCOPE_LOST;
 }
 
 /* --- the whole --- */
@@ -447,23 +381,25 @@ static void inherit(const struct settings *s, struct vm_settings *vm)
 
 void settings_parse(const char *text, size_t len, const char *file, struct settings *out)
 {
-	struct parser p = { .out = out, .file = file, .next = text, .end = text + len };
+	struct parser p = {
+		.out = out, .file = file,
+		.text = { .see = check_line, .nul = nul_byte, .key = on_key },
+	};
 
+	p.text.arg = &p;
 	*out = (struct settings){
 		.cleanup_wait_s = 3,
 		.start_grace_s = 300,
 		.lock_wait_s = 60,
 		.inject_uuid = true,
 	};
-	if (len >= strlen(SETTINGS_BOM) && !memcmp(text, SETTINGS_BOM, strlen(SETTINGS_BOM)))
-		p.next += strlen(SETTINGS_BOM);
 
-	int rc = ini_parse_stream(next_line, &p, on_key, &p);
+	int rc = conf_text_read(&p.text, text, len);
 
 	if (rc != 0 && !out->fault)
 		out->fault = rc > 0 ? xasprintf("%s:%d: the line cannot be read", file, rc) :
 				      xasprintf("%s: out of memory", file);
-	forget_keys(&p);
+	conf_keys_clear(&p.keys);
 	for (size_t i = 0; i < out->n_vms; i++)
 		inherit(out, &out->vms[i]);
 }

@@ -48,10 +48,11 @@
 #include <stddef.h>
 
 #include "bdf.h"
+#include "conf_line.h"
 #include "err.h"
 #include "strlist.h"
 
-#define SETTINGS_LINE_MAX	197	/* inih's INI_MAX_LINE less CR, LF and NUL (ini.h) */
+#define SETTINGS_LINE_MAX	CONF_LINE_MAX
 #define SETTINGS_CHOICES_MAX	64
 #define SETTINGS_HOSTPCI_MAX	16	/* hostpci0 to hostpci15: qemu-server src/PVE/QemuServer/PCI.pm */
 

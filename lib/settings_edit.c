@@ -57,11 +57,11 @@ static void doc_read(struct doc *d, const char *text, size_t len)
 	const char *next = text, *end = text + len, *start;
 	size_t n;
 
-	d->bom = len >= strlen(SETTINGS_BOM) && !memcmp(text, SETTINGS_BOM, strlen(SETTINGS_BOM));
+	d->bom = len >= strlen(CONF_BOM) && !memcmp(text, CONF_BOM, strlen(CONF_BOM));
 	if (d->bom)
-		next += strlen(SETTINGS_BOM);
+		next += strlen(CONF_BOM);
 	d->eol = "\n";
-	while ((start = settings_line_cut(&next, end, &n))) {
+	while ((start = conf_line_cut(&next, end, &n))) {
 		struct text_line *l = GROW(d->lines, d->n);
 
 		l->text = xstrndup(start, n);
@@ -294,7 +294,7 @@ static char *doc_text(const struct doc *d)
 	struct put p = { .f = xmemstream(&text, &len) };
 
 	if (d->bom)
-		fputs(SETTINGS_BOM, p.f);
+		fputs(CONF_BOM, p.f);
 	for (size_t i = 0; i <= d->n; i++) {
 		for (size_t j = 0; d->added.n && i == d->at && j < d->added.n; j++)
 			put_line(&p, d, d->added.s[j], d->eol);
@@ -316,7 +316,7 @@ static int check_mark(const struct doc *d, struct err *e)
 	while (i < d->n && d->lines[i].gone)
 		i++;
 	if (d->bom || i == d->n || (d->added.n && d->at <= i) ||
-	    strncmp(d->lines[i].text, SETTINGS_BOM, strlen(SETTINGS_BOM)))
+	    strncmp(d->lines[i].text, CONF_BOM, strlen(CONF_BOM)))
 		return 0;
 	return fail(e, -EINVAL, "/" SETTINGS_PATH ":%zu: a byte order mark in the line; remove it", i + 1);
 }

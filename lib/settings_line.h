@@ -1,26 +1,15 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * One line of the settings, as settings.h has the grammar: what it is, and
- * where in it name and value stand. Who reads the file and who changes it both
- * ask here, so that they cannot differ. Pure.
+ * One line of the settings, as settings.h has the grammar. Who reads the file
+ * and who changes it both ask here, so that they cannot differ. Pure.
  */
 #ifndef SETTINGS_LINE_H
 #define SETTINGS_LINE_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "conf_line.h"
 
-#define SETTINGS_BOM	"\xef\xbb\xbf"	/* passed over at the start of the file */
-
-enum line_kind {
-	LINE_COMMENT,		/* or nothing but blanks */
-	LINE_DEFAULTS,		/* [defaults] */
-	LINE_VM,		/* [vm <vmid>] */
-	LINE_LOST,		/* a header that cannot be read */
-	LINE_KEY,		/* name = value */
-	LINE_GARBLED,		/* has a character that no line may have */
-	LINE_FAULT,		/* none of these */
-};
+/* [vm <vmid>], the one kind of section that the settings have besides [defaults] */
+#define LINE_VM		LINE_SECTION
 
 struct settings_line {
 	enum line_kind kind;
@@ -30,13 +19,6 @@ struct settings_line {
 	size_t value, value_len;	/* LINE_KEY: without the blanks around it */
 	size_t comment;			/* LINE_KEY: of the ';' behind the value, or 0 */
 };
-
-/*
- * Take the next line off a text: from *next up to its newline or end. Returns
- * where it starts; *len is without the newline and a CR before that, and *next
- * is behind it. NULL: there are no more.
- */
-const char *settings_line_cut(const char **next, const char *end, size_t *len);
 
 /*
  * Read a line, without its end. A key line longer than max characters is a

@@ -41,9 +41,9 @@ static void section_read(const char *text, size_t len, unsigned int vmid, struct
 	bool inside = false;
 	size_t n;
 
-	if (len >= strlen(SETTINGS_BOM) && !memcmp(text, SETTINGS_BOM, strlen(SETTINGS_BOM)))
-		next += strlen(SETTINGS_BOM);
-	while ((start = settings_line_cut(&next, end, &n))) {
+	if (len >= strlen(CONF_BOM) && !memcmp(text, CONF_BOM, strlen(CONF_BOM)))
+		next += strlen(CONF_BOM);
+	while ((start = conf_line_cut(&next, end, &n))) {
 		AUTO_SETTINGS_LINE struct settings_line l = { 0 };
 		AUTO_FREE char *line = xstrndup(start, n);
 

@@ -265,7 +265,7 @@ static bool has_empty_section(const char *text)
 	bool inside = false, empty = false;
 	size_t len;
 
-	while ((start = settings_line_cut(&next, end, &len))) {
+	while ((start = conf_line_cut(&next, end, &len))) {
 		AUTO_SETTINGS_LINE struct settings_line l = { 0 };
 		AUTO_FREE char *line = xstrndup(start, len);
 
