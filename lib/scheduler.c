@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "scheduler.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -29,6 +30,40 @@ const char *scheduler_policy_name(enum scheduler_policy p)
 	};
 
 	return names[p];
+}
+
+static const char *const policy_words[] = {
+	[SCHEDULER_BEST_EFFORT] = "best-effort",
+	[SCHEDULER_EQUAL_SHARE] = "equal-share",
+	[SCHEDULER_FIXED_SHARE] = "fixed-share",
+};
+
+const char *scheduler_policy_word(enum scheduler_policy p)
+{
+	return policy_words[p];
+}
+
+int scheduler_policy_parse(const char *text, enum scheduler_policy *out)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(policy_words); i++)
+		if (!strcmp(text, policy_words[i])) {
+			*out = (enum scheduler_policy)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+uint32_t scheduler_encode(const struct scheduler *s)
+{
+	uint32_t value = ENABLE;
+
+	if (s->policy == SCHEDULER_BEST_EFFORT)
+		return 0;
+	if (s->policy == SCHEDULER_FIXED_SHARE)
+		value |= POLICY_FIXED << 4;
+	if (s->timeslice_ms)
+		return value | NO_ROUND_ROBIN | s->timeslice_ms << 16;
+	return value | s->frequency_hz << 12 | s->averaging_factor << 24;
 }
 
 void scheduler_decode(uint32_t value, struct scheduler *out)

@@ -37,6 +37,16 @@ struct scheduler {
 /* "best effort", "equal share", "fixed share" */
 const char *scheduler_policy_name(enum scheduler_policy p);
 
+/* The same as an admin writes it, "best-effort" and so on: 0, or -EINVAL for a text that is none. */
+int scheduler_policy_parse(const char *text, enum scheduler_policy *out);
+const char *scheduler_policy_word(enum scheduler_policy p);
+
+/*
+ * The value of RmPVMRL for a policy with its times, which must be within NVIDIA's
+ * limits: with a time slice scheduling is without strict round robin, else with it.
+ */
+uint32_t scheduler_encode(const struct scheduler *s);
+
 /* Take a value of RmPVMRL apart; whether a field is within NVIDIA's limits is not checked. */
 void scheduler_decode(uint32_t value, struct scheduler *out);
 
