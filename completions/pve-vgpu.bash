@@ -4,7 +4,7 @@
 
 _pve_vgpu() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd='' i
-	local commands='types list plan show set unset create remove gc hook snippet guest reconcile version'
+	local commands='types list plan show set unset create remove gc sriov hook snippet guest reconcile version'
 	local phases='pre-start post-start pre-stop post-stop'
 	local words=''
 
@@ -42,6 +42,7 @@ _pve_vgpu() {
 		create) words="--uuid --gpu --params --dry-run --json $(_pve_vgpu_types)" ;;
 		remove) words="--dry-run $(pve-vgpu list 2>/dev/null | awk -F'\t' '{ print $5 == "-" ? $2 : $5 }')" ;;
 		gc|reconcile) words='--dry-run' ;;
+		sriov) words="status enable disable all --configured --dry-run --json $(pve-vgpu sriov status 2>/dev/null | cut -f1)" ;;
 		hook)
 			if [ "$i" -eq $((COMP_CWORD - 1)) ]; then
 				words="--dry-run $(_pve_vgpu_vmids)"

@@ -126,6 +126,12 @@ int lock_node(const struct root *r, const char *who, int64_t deadline, struct lo
 	return take(r, LOCK_DIR "/node", "the node lock", who, deadline, l, e);
 }
 
+int lock_sriov(const struct root *r, const char *who, int64_t deadline, struct lock *l,
+	       struct err *e)
+{
+	return take(r, LOCK_DIR "/sriov", "the lock of SR-IOV", who, deadline, l, e);
+}
+
 int lock_gpu(const struct root *r, const struct bdf *gpu, const char *who, int64_t deadline,
 	     struct lock *l, struct err *e)
 {

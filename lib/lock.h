@@ -8,6 +8,7 @@
  *   standalone  taking standalone vGPUs away; before all others
  *   vm-<vmid>   all that is done for one VM: a phase of its hook, gc of its leftovers
  *   node        choosing a place and writing the claim; files alone, never the driver
+ *   sriov       making and removing VFs, one GPU after the other; before a GPU's
  *   gpu-<bdf>   what goes through the driver of that GPU
  */
 #ifndef LOCK_H
@@ -39,6 +40,8 @@ int lock_standalone(const struct root *r, const char *who, int64_t deadline, str
 		    struct err *e);
 int lock_node(const struct root *r, const char *who, int64_t deadline, struct lock *l,
 	      struct err *e);
+int lock_sriov(const struct root *r, const char *who, int64_t deadline, struct lock *l,
+	       struct err *e);
 int lock_gpu(const struct root *r, const struct bdf *gpu, const char *who, int64_t deadline,
 	     struct lock *l, struct err *e);
 

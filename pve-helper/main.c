@@ -43,6 +43,8 @@ static const struct command {
 	{ "remove", "<uuid|address> [--dry-run]", "remove a vGPU that pve-vgpu has made", cmd_remove },
 	{ "gc", "[--dry-run]", "remove what VMs that no longer run have left, and the settings "
 	  "of VMs that are gone from the cluster", cmd_gc },
+	{ "sriov", "[status|enable|disable] [<GPU>|all] [--configured] [--dry-run] [--json]",
+	  "VFs of the GPUs: show, make, remove; --configured: make those that node.conf asks for", cmd_sriov },
 	{ "hook", "<vmid> <phase> [--dry-run]", "one phase of PVE's hookscript: pre-start, post-start, "
 	  "pre-stop, post-stop", cmd_hook },
 	{ "snippet", "install|status|remove [--storage S] [--enable] [--dry-run] [--json]",

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+#include "gpu_model.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cleanup.h"
+#include "quote.h"
+#include "xalloc.h"
+
+#define JOINTS		" _-"
+#define MODEL_MAX	128
+
+char *gpu_model(const struct root *r, const struct bdf *gpu)
+{
+	static const char label[] = "Model:";
+	AUTO_FREE char *path = xasprintf("proc/driver/nvidia/gpus/%s/information", BDF_STR(gpu));
+	AUTO_FREE char *text = NULL;
+	size_t len;
+	char *at;
+
+	if (root_read(r, path, &text, &len, NULL) < 0)
+		return NULL;
+	at = strstr(text, label);
+	if (!at)
+		return NULL;
+	at += strlen(label);
+	at[strcspn(at, "\n")] = '\0';
+	return text_clean(at, MODEL_MAX);
+}
+
+/* Behind the words that say who made it. */
+static const char *without_maker(const char *name)
+{
+	static const char *const makers[] = { "NVIDIA", "GRID", "Tesla", "Quadro" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(makers); i++) {
+		size_t len = strlen(makers[i]);
+
+		if (!strncasecmp(name, makers[i], len) && strchr(JOINTS, name[len]) && name[len])
+			return without_maker(name + len + strspn(name + len, JOINTS));
+	}
+	return name;
+}
+
+bool gpu_model_is(const char *model, const char *board)
+{
+	const char *m = without_maker(model), *b = without_maker(board);
+
+	if (!*b)
+		return false;
+	for (;;) {
+		b += strspn(b, JOINTS);
+		if (!*b)
+			break;
+		m += strspn(m, JOINTS);
+		if (tolower((unsigned char)*m) != tolower((unsigned char)*b))
+			return false;
+		m++;
+		b++;
+	}
+	/* A100 is no A10. */
+	return !isalnum((unsigned char)*m);
+}
