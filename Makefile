@@ -7,6 +7,8 @@ MANDIR     ?= $(PREFIX)/share/man
 DATADIR    ?= $(PREFIX)/share/pve-vgpu
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 PKGLIBDIR  ?= $(PREFIX)/lib/pve-vgpu
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+UDEVRULESDIR ?= $(PREFIX)/lib/udev/rules.d
 DESTDIR    ?=
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
@@ -42,6 +44,8 @@ UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 # The wrapper with a root and a QEMU of the tests' choice, and its pure part alone.
 WRAPPER_TEST := $(BUILD)/tests/wrapper/wrapper-at $(BUILD)/tests/wrapper/rewrite-file
+
+UNITS := $(wildcard systemd/*.service systemd/*.timer)
 
 # Where `make all` leaves the programs; the sanitizer build puts its own elsewhere.
 HELPER  := pve-helper/pve-vgpu
@@ -114,12 +118,16 @@ bench: all $(WRAPPER_TEST)
 	$(Q)tests/bench/run $(BENCH_ARGS)
 
 install: $(HELPER) $(WRAPPER)
-	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(PKGLIBDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(DATADIR)
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(PKGLIBDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(DATADIR) \
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(UDEVRULESDIR)
 	$(INSTALL) -m 0755 $(HELPER) $(DESTDIR)$(BINDIR)/pve-vgpu
 	$(INSTALL) -m 0755 $(WRAPPER) $(DESTDIR)$(PKGLIBDIR)/qemu-wrapper
 	$(INSTALL) -m 0644 man/pve-vgpu.8 man/pve-vgpu-qemu-wrapper.8 $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 0644 completions/pve-vgpu.bash $(DESTDIR)$(BASHCOMPDIR)/pve-vgpu
 	$(INSTALL) -m 0644 snippets/vgpu-guest.yaml.in $(DESTDIR)$(DATADIR)/vgpu-guest.yaml.in
+	$(INSTALL) -m 0644 $(UNITS) $(DESTDIR)$(UNITDIR)
+	$(Q)cd $(DESTDIR)$(UNITDIR) && sed -i 's|^ExecStart=/usr/bin/|ExecStart=$(BINDIR)/|' $(filter %.service,$(notdir $(UNITS)))
+	$(INSTALL) -m 0644 udev/90-pve-vgpu.rules $(DESTDIR)$(UDEVRULESDIR)
 
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)

@@ -15,6 +15,7 @@
 #include "xalloc.h"
 
 #define TURN_MS		600000		/* until other GPUs are done */
+#define DRIVER_MS	60000		/* until the GPU's driver is done with what a start has asked for */
 #define APPEAR_MS	5000		/* the kernel makes VFs before the write returns; drivers may take a moment */
 #define POLL_MS		100
 
@@ -192,7 +193,7 @@ static int take_locks(struct sriov_job *j, const char *who, struct held *h, stru
 		return 0;
 	rc = lock_sriov(r, who, clock_ms() + TURN_MS, &h->turn, e);
 	if (rc == 0)
-		rc = lock_gpu(r, &j->gpu, who, clock_ms() + (int64_t)j->n->conf.sriov_wait_s * 1000, &h->gpu, e);
+		rc = lock_gpu(r, &j->gpu, who, clock_ms() + DRIVER_MS, &h->gpu, e);
 	/* Others may have changed it meanwhile, and from here on none of ours does. */
 	return rc < 0 ? rc : sriov_node_look(j->n, e);
 }
