@@ -39,7 +39,7 @@ _pve_vgpu() {
 			fi
 			;;
 		unset) words="--index --dry-run $(_pve_vgpu_all_vmids)" ;;
-		create) words="--uuid --gpu --params --dry-run --json $(_pve_vgpu_types)" ;;
+		create) words="--uuid --gpu --params --configured --dry-run --json $(_pve_vgpu_types)" ;;
 		remove) words="--dry-run $(pve-vgpu list 2>/dev/null | awk -F'\t' '{ print $5 == "-" ? $2 : $5 }')" ;;
 		gc) words='--keep-settings --dry-run' ;;
 		reconcile) words='--dry-run' ;;

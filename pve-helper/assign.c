@@ -116,6 +116,8 @@ static int no_room(const struct root *r, const struct inventory *inv, const stru
 	if (!p->nouts)
 		fail(e, -ENOSPC, "%s: %s is no place for a vGPU on this node", name,
 		     BDF_STR(&w->parent));
+	else if (w->pinned && !w->vmid)
+		fail(e, -ENOSPC, "%s: %s has no room:\n%s", name, BDF_STR(&w->parent), reasons);
 	else if (w->pinned) {
 		AUTO_FREE char *holder = pinned_holder(inv, w);
 

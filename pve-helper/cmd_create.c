@@ -9,22 +9,23 @@
 #include "assign.h"
 #include "boards.h"
 #include "cleanup.h"
-#include "clock.h"
 #include "commands.h"
+#include "create_configured.h"
 #include "explain.h"
 #include "intent.h"
 #include "json_util.h"
+#include "lock.h"
 #include "options.h"
 #include "params.h"
 #include "parse.h"
-#include "plan_asked.h"
 #include "quote.h"
 #include "scan.h"
-#include "settings_file.h"
+#include "standalone.h"
 #include "xalloc.h"
 
 struct create_options {
 	const char *uuid, *gpu, *params;
+	bool configured;
 	const char *board;	/* what --gpu names, where that is no address; gpu is NULL then */
 };
 
@@ -36,6 +37,8 @@ static void set_option(void *arg, int val, const char *value)
 		o->uuid = value;
 	else if (val == 'g')
 		o->gpu = value;
+	else if (val == 'c')
+		o->configured = true;
 	else
 		o->params = value;
 }
@@ -61,42 +64,28 @@ static int check_options(const struct create_options *o, char uuid[static UUID_T
 static void print_made(const struct ctx *c, const struct vgpu *v)
 {
 	if (!c->json) {
-		printf("%s (%s) on %s, GPU %s%s%s\n", v->name, v->type, v->parent_name,
-		       BDF_STR(&v->gpu), *v->uuid ? ", mdev " : "", v->uuid);
+		standalone_print(v);
+		putchar('\n');
 		return;
 	}
 
 	AUTO_JSON struct json_object *o = json_object_new_object();
 
-	json_add_str(o, "uuid", *v->uuid ? v->uuid : NULL);
-	json_add_str(o, "gpu", BDF_STR(&v->gpu));
-	json_add_str(o, "parent", v->parent_name);
-	json_add_str(o, "type", v->type);
-	json_add_str(o, "name", v->name);
-	json_add_str(o, "framework", framework_name(v->framework));
+	standalone_json(o, v);
 
 	AUTO_FREE char *text = json_print(o);
 
 	fputs(text, stdout);
 }
 
-static int would_create(const struct ctx *c, struct catalog *catalog, const struct inventory *inv,
-			const struct want *w, const char *uuid, struct err *e)
+static int would_create(const struct ctx *c, struct standalone *n, const struct want *w,
+			const char *uuid, struct err *e)
 {
-	AUTO_PLAN struct plan p = { 0 };
 	struct vgpu v;
+	int rc = standalone_plan(c, n, w, uuid, &v, e);
 
-	plan_asked(&c->root, catalog, inv, w, &p);
-	if (!p.ncandidates) {
-		AUTO_FREE char *reasons = plan_reasons(&p, "  ");
-
-		fail(e, -ENOSPC, "no GPU of this node has room:\n%s", reasons);
-		err_hint(e, "remove a vGPU or choose another type; `pve-vgpu types` shows what fits");
-		return -ENOSPC;
-	}
-	plan_vgpu(&p.candidates[0], w, &v);
-	if (v.framework == FRAMEWORK_MDEV)
-		memcpy(v.uuid, uuid, UUID_TEXT_LEN);
+	if (rc < 0)
+		return rc;
 	if (!c->json)
 		fputs("would make ", stdout);
 	print_made(c, &v);
@@ -158,26 +147,7 @@ static int check_gpu(const struct inventory *inv, const struct create_options *o
 	return -ENODEV;
 }
 
-/* What of the node counts for one create. */
-struct node {
-	struct settings settings;
-	struct catalog catalog;
-	struct inventory inv;
-	struct bdf *gpus;	/* of the board that --gpu names */
-	size_t ngpus;
-	const char *who;	/* NULL: only looking, no lock is taken */
-	int64_t deadline;
-};
-
-static void node_free(struct node *n)
-{
-	inventory_free(&n->inv);
-	catalog_free(&n->catalog);
-	settings_free(&n->settings);
-	free(n->gpus);
-}
-
-static int find_board(const struct ctx *c, const char *board, struct node *n, struct err *e)
+static int find_board(const struct ctx *c, const char *board, struct standalone *n, struct err *e)
 {
 	AUTO_STRLIST struct strlist boards = { 0 }, unknown = { 0 };
 
@@ -192,17 +162,11 @@ static int find_board(const struct ctx *c, const char *board, struct node *n, st
 
 /* See what there is and what is taken, and find the type that is meant. */
 static int look(const struct ctx *c, const char *asked, const struct create_options *o,
-		const struct bdf *gpu, struct node *n, const struct vgpu_type **type,
+		const struct bdf *gpu, struct standalone *n, const struct vgpu_type **type,
 		struct err *e)
 {
-	int rc;
+	int rc = standalone_read(c, n, e);
 
-	/* The settings are a VM's; all that counts here are the waits. */
-	if (settings_read(&c->root, &n->settings, NULL) < 0)
-		settings_parse("", 0, SETTINGS_PATH, &n->settings);
-	n->deadline = clock_ms() + (int64_t)n->settings.lock_wait_s * 1000;
-	catalog_load(&n->catalog, &c->root);
-	rc = scan_gpus(&c->root, &n->catalog, &n->inv, e);
 	if (rc == 0)
 		rc = check_gpu(&n->inv, o, gpu, e);
 	if (rc == 0)
@@ -214,7 +178,7 @@ static int look(const struct ctx *c, const char *asked, const struct create_opti
 }
 
 /* A refusal, with the GPUs that could serve and do not. w: NULL where no type was found. */
-static int explain(const struct ctx *c, struct node *n, char *asked, const struct want *w,
+static int explain(const struct ctx *c, struct standalone *n, char *asked, const struct want *w,
 		   const struct create_options *o, const struct bdf *gpu, int rc, struct err *e)
 {
 	const struct strlist names = { .s = &asked, .n = 1 };
@@ -230,7 +194,8 @@ static int create(struct ctx *c, char *asked, const struct create_options *o,
 		  const char *uuid, const struct bdf *gpu, struct err *e)
 {
 	AUTO_FREE char *who = xasprintf("create %s", QUOTED(asked));
-	__attribute__((cleanup(node_free))) struct node n = { .who = c->dry_run ? NULL : who };
+	AUTO_STANDALONE struct standalone n = { .who = c->dry_run ? NULL : who };
+	AUTO_LOCK struct lock lock = LOCK_NONE;
 	AUTO_RUNSTATE struct runstate state = { 0 };
 	const struct vgpu_type *type = NULL;
 	struct want w = {
@@ -250,8 +215,11 @@ static int create(struct ctx *c, char *asked, const struct create_options *o,
 		w.ngpus = n.ngpus;
 	}
 	a.deadline = n.deadline;
+	/* `create --configured` may be after the same UUID. */
+	if (rc == 0 && o->uuid && !c->dry_run)
+		rc = lock_standalone(&c->root, who, n.deadline, &lock, e);
 	if (rc == 0)
-		rc = c->dry_run ? would_create(c, &n.catalog, &n.inv, &w, uuid, e) :
+		rc = c->dry_run ? would_create(c, &n, &w, uuid, e) :
 			assign(&a, &state, e);
 	if (rc < 0)
 		explain(c, &n, asked, type ? &w : NULL, o, gpu, rc, e);
@@ -269,6 +237,7 @@ int cmd_create(struct ctx *c, int argc, char *argv[], struct err *e)
 		{ "uuid", required_argument, NULL, 'u' },
 		{ "gpu", required_argument, NULL, 'g' },
 		{ "params", required_argument, NULL, 'p' },
+		{ "configured", no_argument, NULL, 'c' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct create_options o = { 0 };
@@ -278,8 +247,13 @@ int cmd_create(struct ctx *c, int argc, char *argv[], struct err *e)
 	char uuid[UUID_TEXT_LEN];
 	AUTO_FREE char *params = NULL;
 	struct bdf gpu = { 0 };
-	int rc = options_count(options_read(c, argc, argv, &set, e), 1, 1, "<type>", e);
+	int words = options_read(c, argc, argv, &set, e);
+	int rc = options_count(words, o.configured ? 0 : 1, 1, "<type>", e);
 
+	if (rc == 0 && o.configured && (words || o.uuid || o.gpu || o.params))
+		return fail(e, RC_USAGE, "--configured makes what node.conf has: no type, UUID, GPU or params go with it");
+	if (rc == 0 && o.configured)
+		return create_configured(c, e);
 	if (rc == 0)
 		rc = check_options(&o, uuid, &gpu, &params, e);
 	if (rc < 0)

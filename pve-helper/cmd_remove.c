@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "lock.h"
+#include "node_conf_file.h"
 #include "options.h"
 #include "parse.h"
 #include "quote.h"
@@ -93,6 +94,18 @@ static int check_vm(const struct ctx *c, unsigned int vmid, struct err *e)
 	return -EBUSY;
 }
 
+/* What node.conf names comes back. */
+static void tell_boot(const struct ctx *c, const struct runstate *s)
+{
+	AUTO_NODE_CONF struct node_conf conf = { 0 };
+
+	if (s->vmid || node_conf_read(&c->root, &conf, NULL) < 0)
+		return;
+	for (size_t i = 0; i < conf.n_vgpus; i++)
+		if (!strcmp(conf.vgpus[i].name, s->id))
+			printf("/" NODE_CONF_PATH " makes it again at the next boot\n");
+}
+
 /* Take the one vGPU out of its record and remove it. */
 static int remove_recorded(const struct ctx *c, struct runstate *s, const char *uuid,
 			   const struct bdf *parent, struct err *e)
@@ -106,6 +119,7 @@ static int remove_recorded(const struct ctx *c, struct runstate *s, const char *
 			continue;
 		if (c->dry_run) {
 			printf("would remove %s on %s\n", v->name ? v->name : v->type, v->parent_name);
+			tell_boot(c, s);
 			return 0;
 		}
 		int rc = release_one(c, v, "remove", deadline, e);
@@ -116,6 +130,7 @@ static int remove_recorded(const struct ctx *c, struct runstate *s, const char *
 			return rc;
 		}
 		printf("removed %s on %s\n", v->name ? v->name : v->type, v->parent_name);
+		tell_boot(c, s);
 		release_reservation(c, v);
 		runstate_drop(s, i);
 		return runstate_write(&c->root, s, e);

@@ -38,8 +38,8 @@ static const struct command {
 	  "give a VM a vGPU: its intent into the settings, and what brings it to QEMU into the VM's config",
 	  cmd_set },
 	{ "unset", "<vmid> [--index N] [--dry-run]", "take that back, as it was before", cmd_unset },
-	{ "create", "<type> [--uuid U] [--gpu B] [--params P] [--dry-run] [--json]",
-	  "make a vGPU for no VM; kept until it is removed", cmd_create },
+	{ "create", "<type> [--uuid U] [--gpu B] [--params P]|--configured [--dry-run] [--json]",
+	  "make a vGPU for no VM; kept until it is removed; --configured: those of node.conf", cmd_create },
 	{ "remove", "<uuid|address> [--dry-run]", "remove a vGPU that pve-vgpu has made", cmd_remove },
 	{ "gc", "[--keep-settings] [--dry-run]", "remove what VMs that no longer run have left, and the settings "
 	  "of VMs that are gone from the cluster", cmd_gc },

@@ -194,6 +194,16 @@ unit_run() {
 	assert_equal "$(numvfs $PF)" 0
 }
 
+@test "standalone unit: makes what node.conf names, and is ordered behind the VFs" {
+	grep -qE '^Before=.*pve-vgpu-standalone\.service' "$TOP/systemd/pve-vgpu-sriov@.service"
+	a40
+	run -0 unit_run pve-vgpu-standalone.service
+	assert_equal "$output" ''
+	node_conf '[vgpu 11111111-aaaa-4bbb-8ccc-000000000001]' 'type = A40-24A'
+	run -0 unit_run pve-vgpu-standalone.service
+	assert_output 'made: A40-24A'
+}
+
 @test "gc unit: takes what dead VMs have left, and no settings" {
 	a40
 	vm 100
