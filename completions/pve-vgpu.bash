@@ -4,7 +4,7 @@
 
 _pve_vgpu() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd='' i
-	local commands='types list plan show set unset create remove gc sriov hook snippet guest reconcile version'
+	local commands='types list plan show set unset create remove gc sriov scheduler hook snippet guest reconcile version'
 	local phases='pre-start post-start pre-stop post-stop'
 	local words=''
 
@@ -44,6 +44,7 @@ _pve_vgpu() {
 		gc) words='--keep-settings --dry-run' ;;
 		reconcile) words='--dry-run' ;;
 		sriov) words="status enable disable all --configured --dry-run --json $(pve-vgpu sriov status 2>/dev/null | cut -f1)" ;;
+		scheduler) words='status apply --dry-run --json' ;;
 		hook)
 			if [ "$i" -eq $((COMP_CWORD - 1)) ]; then
 				words="--dry-run $(_pve_vgpu_vmids)"

@@ -134,6 +134,21 @@ int sriov_list(const struct root *r, struct bdf_list *out, struct err *e)
 	return 0;
 }
 
+int gpu_list(const struct root *r, unsigned int vendor, struct bdf_list *out, struct err *e)
+{
+	AUTO_BDF_LIST struct bdf_list all = { 0 };
+	int rc = pci_list(r, DEVICES, &all, e);
+
+	for (size_t i = 0; i < all.n && rc == 0; i++) {
+		struct bdf pf;
+
+		if (attr_hex(r, &all.b[i], "vendor") == vendor && pci_physfn(r, &all.b[i], &pf) < 0 &&
+		    is_gpu(vendor, attr_hex(r, &all.b[i], "class")))
+			bdf_list_add(out, &all.b[i]);
+	}
+	return rc;
+}
+
 static int write_number(const struct root *r, const struct bdf *gpu, unsigned int n, struct err *e)
 {
 	AUTO_FREE char *path = xasprintf(DEVICES "/%s/sriov_numvfs", BDF_STR(gpu));

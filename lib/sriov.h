@@ -39,6 +39,9 @@ int sriov_look(const struct root *r, const struct bdf *addr, struct sriov *out, 
 /* The GPUs that can have VFs, in order of address. */
 int sriov_list(const struct root *r, struct bdf_list *out, struct err *e);
 
+/* All GPUs of a vendor, whether they can have VFs or not, in order of address; VFs are none. */
+int gpu_list(const struct root *r, unsigned int vendor, struct bdf_list *out, struct err *e);
+
 /*
  * Write sriov_numvfs, by way of 0 where the kernel wants it so.
  * Source: Linux drivers/pci/iov.c, sriov_numvfs_store()

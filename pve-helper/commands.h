@@ -19,6 +19,7 @@ int cmd_set(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_unset(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_gc(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_sriov(struct ctx *c, int argc, char *argv[], struct err *e);
+int cmd_scheduler(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_hook(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_snippet(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_guest(struct ctx *c, int argc, char *argv[], struct err *e);

@@ -45,6 +45,9 @@ static const struct command {
 	  "of VMs that are gone from the cluster", cmd_gc },
 	{ "sriov", "[status|enable|disable] [<GPU>|all] [--configured] [--dry-run] [--json]",
 	  "VFs of the GPUs: show, make, remove; --configured: make those that node.conf asks for", cmd_sriov },
+	{ "scheduler", "[status|apply] [--dry-run] [--json]",
+	  "how NVIDIA's GPUs share their time between vGPUs: show, and write what node.conf asks for into /etc/modprobe.d",
+	  cmd_scheduler },
 	{ "hook", "<vmid> <phase> [--dry-run]", "one phase of PVE's hookscript: pre-start, post-start, "
 	  "pre-stop, post-stop", cmd_hook },
 	{ "snippet", "install|status|remove [--storage S] [--enable] [--dry-run] [--json]",

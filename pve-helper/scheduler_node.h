@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/*
+ * The schedulers of this node's GPUs: what node.conf asks for, what the driver
+ * was loaded with, and what the file for its next load has.
+ */
+#ifndef SCHEDULER_NODE_H
+#define SCHEDULER_NODE_H
+
+#include "scheduler.h"
+#include "sriov_node.h"
+
+/* Where modprobe finds them, and which of the driver's parameters is written. */
+#define SCHEDULER_DIR	"etc/modprobe.d"
+#define SCHEDULER_NAME	"pve-vgpu.conf"
+#define SCHEDULER_PATH	SCHEDULER_DIR "/" SCHEDULER_NAME
+#define SCHEDULER_PARAM	"NVreg_RegistryDwordsPerDevice"
+
+enum scheduler_state {
+	SCHEDULER_NOT_ASKED,	/* node.conf does not say */
+	SCHEDULER_ACTIVE,	/* it is as node.conf has it */
+	SCHEDULER_REBOOT,	/* the file is, the driver is not yet */
+	SCHEDULER_APPLY,	/* the file is not */
+	SCHEDULER_FAULT,	/* what node.conf says cannot be */
+};
+
+struct scheduler_gpu {
+	struct bdf addr;
+	char *model;			/* or NULL */
+	struct scheduler wanted;	/* set: node.conf says it */
+	bool loaded;			/* running is known */
+	struct scheduler running;
+	struct scheduler next;		/* set: the file has it */
+	enum scheduler_state state;
+	struct err err;			/* of SCHEDULER_FAULT */
+};
+
+struct scheduler_node {
+	struct scheduler_gpu *gpus;	/* NVIDIA's, and those that node.conf names by address */
+	size_t n;
+	char *file;			/* the text that the file has, or NULL */
+	char *value;			/* of the parameter in it, or NULL */
+};
+
+void scheduler_node_free(struct scheduler_node *n);
+#define AUTO_SCHEDULER_NODE __attribute__((cleanup(scheduler_node_free)))
+
+int scheduler_node_read(const struct sriov_node *node, struct scheduler_node *out, struct err *e);
+
+/*
+ * Write the file for what the GPUs are to have, or take it away where they are
+ * to have nothing; *done says which, the caller's. Refused, with nothing
+ * written: a GPU with a fault, and another file or the kernel's command line
+ * that sets the same parameter, of which the last one alone would count. With
+ * dry_run nothing is written, and *done has the text.
+ */
+int scheduler_apply(const struct sriov_node *node, const struct scheduler_node *n, char **done,
+		    struct err *e);
+
+/* Whether a GPU waits for the driver to be loaded anew. */
+bool scheduler_waits(const struct scheduler_node *n);
+
+/* "equal share, 3 ms", "fixed share, 480 Hz, averaging factor 33"; the caller frees it. */
+char *scheduler_text(const struct scheduler *s);
+
+#endif
