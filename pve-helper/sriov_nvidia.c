@@ -231,14 +231,25 @@ static int judge(const struct sriov_job *j, const struct sriov *s, const struct 
 	return -EAGAIN;
 }
 
-/* Try until it is done or the time is over. */
+/*
+ * Try until it is done or the time is over. One that is cut off can leave the
+ * GPU without its driver, so none is begun that has less than twice the time
+ * which the longest has taken.
+ */
 static int manage_until(struct sriov_job *j, struct sriov *s, bool vfs, int64_t deadline,
 			struct err *e)
 {
+	int64_t longest = 0;
+
 	for (;;) {
 		__attribute__((cleanup(attempt_free))) struct attempt a = { 0 };
 		AUTO_ERR struct err why = { 0 };
+		int64_t begun = clock_ms();
 		int rc = manage(j, vfs ? "-e" : "-d", deadline, &a, &why);
+
+		if (clock_ms() - begun > longest)
+			longest = clock_ms() - begun;
+
 		int64_t until = clock_ms() + share(j, a.locked || a.status ? POLL_MS : PATIENCE_MS);
 
 		if (rc == -ETIMEDOUT && look(j, s, NULL) == 0 && check_driver(s, NULL) < 0)
@@ -248,7 +259,7 @@ static int manage_until(struct sriov_job *j, struct sriov *s, bool vfs, int64_t 
 		if (wait_for(j, s, vfs, until < deadline ? until : deadline))
 			return 0;
 		rc = judge(j, s, &a, vfs, &why);
-		if (rc != -EAGAIN || clock_ms() >= deadline)
+		if (rc != -EAGAIN || clock_ms() + share(j, PACE_MS) + 2 * longest >= deadline)
 			return err_move(e, &why, rc == -EAGAIN ? -EBUSY : rc);
 		clock_sleep_ms((int)share(j, PACE_MS));
 	}

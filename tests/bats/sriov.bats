@@ -84,6 +84,16 @@ plain() {
 	assert_output 'hint: dmesg | grep -i -e NVRM'
 }
 
+@test "enable: no try is begun that would be cut off, as that can cost the GPU its driver" {
+	bare
+	node_conf '[defaults]' 'sriov-wait = 4'
+	tell slow
+	tell nothing
+	run -1 pve_vgpu sriov enable $PF
+	assert_output 'reported success, and there are no VFs'
+	assert_equal "$(ran | wc -l)" 1
+}
+
 @test "enable: VFs without their driver get a new turn, where nobody uses the GPU" {
 	bare
 	echo "$PF 32" > "$SYS/.sim/vfs"

@@ -40,6 +40,7 @@ stand_in_manage() {
 		exit 1
 	fi
 	told hangs && sleep 60
+	told slow && sleep 2
 	if told fails; then
 		echo "no such GPU" >&2
 		exit 3
