@@ -77,6 +77,25 @@ completed() {
 }
 
 
+@test "every key of node.conf is in its man page, no other is, and the page's example is good" {
+	local keys documented
+
+	keys=$(sed -n '/^static const char \*const [a-z_]*_keys/,/;/p' lib/node_conf.c | grep -oE '"[a-z-]+"' | tr -d '"' | sort -u)
+	[ "$(wc -w <<< "$keys")" -ge 11 ]
+	documented=$(sed -n '/^\.SH KEYS OF GPUS/,/^\.SH AT BOOT/s/^\.BI\?R\? \([a-z-]*\) " = .*/\1/p' man/pve-vgpu-node.conf.5 | sort -u)
+	assert_equal "$documented" "$keys"
+	node a40x8-mdev
+	mkdir -p "$ROOT/etc/pve-vgpu"
+	sed -n '/^\.SH EXAMPLES/,/^\.fi/p' man/pve-vgpu-node.conf.5 | sed '/^\./d' > "$ROOT/etc/pve-vgpu/node.conf"
+	run -0 --separate-stderr pve_vgpu sriov status --json
+	assert_equal "$(jq -c '[.[] | select(.gpu != "0000:3b:00.0") | .problem] | unique' <<< "$output")" '[null]'
+	# All that is said of the file: that the board of its example is not here.
+	assert_equal "$stderr" 'pve-vgpu: /etc/pve-vgpu/node.conf:8: no GPU with SR-IOV here is known to be a L40S'
+	sed -i '/^gpu = /d' "$ROOT/etc/pve-vgpu/node.conf"
+	run -0 pve_vgpu create --configured --dry-run
+	assert_output 'would make: A40-24A'
+}
+
 @test "the fields that docs/json.md names are those that are printed" {
 	local doc got
 
@@ -96,19 +115,20 @@ completed() {
 }
 
 @test "the versions in the Makefile, the man page and the changelog are one" {
-	local v
+	local v page
 
 	v=$(sed -n 's/^VERSION := //p' Makefile)
 	assert_equal "$("$PVE_VGPU" version)" "pve-vgpu $v"
-	grep -q "\"pve-vgpu $v\"" man/pve-vgpu.8
-	grep -q "\"pve-vgpu $v\"" man/pve-vgpu-qemu-wrapper.8
+	for page in man/*.[58]; do
+		grep -q "\"pve-vgpu $v\"" "$page"
+	done
 	grep -q "^pve-vgpu ($v)" debian/changelog
 }
 
 @test "the man pages have no faults that man sees" {
 	local page
 
-	for page in man/*.8; do
+	for page in man/*.[58]; do
 		run env LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -l "$page"
 		assert_success
 		refute_output 'warning'
