@@ -219,6 +219,31 @@ vgpu $U2: there: A40-24A (nvidia-575) on 0000:e8:00.5, GPU $PF, mdev $U2"
 	assert_equal "$(mdevs)" $U1
 }
 
+@test "a record whose vGPU is gone does not keep it from coming back; a young one on a VF may be of a create at work" {
+	local f claim
+
+	for f in mdev nvidia-vfio; do
+		ROOT=$BATS_TEST_TMPDIR/$f
+		a40 "\"framework\": \"$f\""
+		if [ $f = mdev ]; then
+			node_conf "[vgpu $U1]" 'type = A40-24A'
+			configured
+			echo 1 > "$SYS/bus/mdev/devices/$U1/remove"
+		else
+			node_conf '[vgpu 0000:e8:00.4]' 'type = A40-24A'
+			configured
+			echo 0 > "$SYS/bus/pci/devices/0000:e8:00.4/nvidia/current_vgpu_type"
+			run -1 configured
+			assert_output '0000:e8:00.4 is claimed by a `create` that is at work, or was killed a moment ago'
+			claim=$ROOT/run/pve-vgpu/standalone/0000:e8:00.4.json
+			jq '.claimed_ms = 1' "$claim" > "$claim.new"
+			mv "$claim.new" "$claim"
+		fi
+		run -0 configured
+		assert_output 'made: A40-24A'
+	done
+}
+
 @test "started twice at once: each is made once" {
 	a40
 	node_conf "[vgpu $U1]" 'type = A40-24A' "[vgpu $U2]" 'type = A40-24A'
