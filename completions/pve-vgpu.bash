@@ -41,7 +41,7 @@ _pve_vgpu() {
 		unset) words="--index --dry-run $(_pve_vgpu_all_vmids)" ;;
 		create) words="--uuid --gpu --params --configured --dry-run --json $(_pve_vgpu_types)" ;;
 		remove) words="--dry-run $(pve-vgpu list 2>/dev/null | awk -F'\t' '{ print $5 == "-" ? $2 : $5 }')" ;;
-		gc) words='--keep-settings --dry-run' ;;
+		gc) words='--keep-settings --quiet --dry-run' ;;
 		reconcile) words='--dry-run' ;;
 		sriov) words="status enable disable all --configured --dry-run --json $(pve-vgpu sriov status 2>/dev/null | cut -f1)" ;;
 		scheduler) words='status apply --dry-run --json' ;;

@@ -8,22 +8,31 @@
 #include "options.h"
 #include "settings_file.h"
 
+struct gc_options {
+	bool keep_settings, quiet;
+};
+
 static void set_option(void *arg, int val, const char *value)
 {
-	(void)val;
+	struct gc_options *o = arg;
+
 	(void)value;
-	*(bool *)arg = true;
+	if (val == 'k')
+		o->keep_settings = true;
+	else
+		o->quiet = true;
 }
 
 int cmd_gc(struct ctx *c, int argc, char *argv[], struct err *e)
 {
 	static const struct option longopts[] = {
 		{ "keep-settings", no_argument, NULL, 'k' },
+		{ "quiet", no_argument, NULL, 'q' },
 		{ NULL, 0, NULL, 0 },
 	};
-	bool keep_settings = false;
+	struct gc_options o = { 0 };
 	const struct option_set set = {
-		.longopts = longopts, .dry_run = true, .set = set_option, .arg = &keep_settings,
+		.longopts = longopts, .dry_run = true, .set = set_option, .arg = &o,
 	};
 	AUTO_GC_REPORT struct gc_report rep = { 0 };
 	AUTO_SETTINGS struct settings settings = { 0 };
@@ -34,11 +43,12 @@ int cmd_gc(struct ctx *c, int argc, char *argv[], struct err *e)
 	if (rc == 0)
 		rc = gc_collect(c, &settings, 0, "gc", &rep, e);
 	/* What a VM has left is proved to be its own by its intent, too: that goes last. */
-	if (rc == 0 && !keep_settings)
+	if (rc == 0 && !o.keep_settings)
 		rc = gc_intents(c, &settings, &rep, e);
 	for (size_t i = 0; i < rep.removed.n; i++)
 		puts(rep.removed.s[i]);
-	for (size_t i = 0; i < rep.kept.n; i++)
+	/* Among them is why what is dead could not be removed. */
+	for (size_t i = 0; i < rep.kept.n && (!o.quiet || rep.failed); i++)
 		puts(rep.kept.s[i]);
 	if (rc == 0 && rep.failed) {
 		rc = fail(e, -EIO, "gc: %zu VMs' vGPUs could not be removed", rep.failed);

@@ -41,7 +41,7 @@ static const struct command {
 	{ "create", "<type> [--uuid U] [--gpu B] [--params P]|--configured [--dry-run] [--json]",
 	  "make a vGPU for no VM; kept until it is removed; --configured: those of node.conf", cmd_create },
 	{ "remove", "<uuid|address> [--dry-run]", "remove a vGPU that pve-vgpu has made", cmd_remove },
-	{ "gc", "[--keep-settings] [--dry-run]", "remove what VMs that no longer run have left, and the settings "
+	{ "gc", "[--keep-settings] [--quiet] [--dry-run]", "remove what VMs that no longer run have left, and the settings "
 	  "of VMs that are gone from the cluster", cmd_gc },
 	{ "sriov", "[status|enable|disable] [<GPU>|all] [--configured] [--dry-run] [--json]",
 	  "VFs of the GPUs: show, make, remove; --configured: make those that node.conf asks for", cmd_sriov },

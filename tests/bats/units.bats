@@ -209,7 +209,16 @@ unit_run() {
 	vm 100
 	settings '[vm 100]' 'hostpci0 = A40-24A' '[vm 999]' 'hostpci0 = A40-24A'
 	hook 100 pre-start 2> /dev/null
+	# What stays is no news every 15 minutes.
+	run -0 unit_run pve-vgpu-gc.service
+	assert_equal "$output" ''
+	run -0 pve_vgpu gc --keep-settings
+	assert_output 'vm 100: A40-24A on 0000:e8:00.4: kept'
 	age 100 1000
+	fault write '*/remove' EIO 1000
+	run -1 unit_run pve-vgpu-gc.service
+	assert_output 'vm 100: A40-24A on 0000:e8:00.4: not removed: '
+	fault clear
 	run -0 unit_run pve-vgpu-gc.service
 	assert_output 'vm 100: A40-24A on 0000:e8:00.4: removed'
 	refute_output 999
