@@ -14,22 +14,10 @@
 #include "term.h"
 #include "xalloc.h"
 
-/* What a new driver has to find in the initramfs, where that holds modprobe's files and the driver. */
-#define REBOOT	"update-initramfs -u -k all, and reboot: the driver takes it when it is loaded"
-
 static const char *const states[] = {
 	[SCHEDULER_NOT_ASKED] = "not-asked", [SCHEDULER_ACTIVE] = "active", [SCHEDULER_REBOOT] = "reboot",
 	[SCHEDULER_APPLY] = "apply", [SCHEDULER_FAULT] = "fault",
 };
-
-static char *mend(const struct scheduler_gpu *g)
-{
-	if (g->state == SCHEDULER_REBOOT)
-		return xstrdup(REBOOT);
-	if (g->state == SCHEDULER_APPLY)
-		return xstrdup("pve-vgpu scheduler apply");
-	return g->err.hint ? xstrdup(g->err.hint) : NULL;
-}
 
 /* --- JSON ----------------------------------------------------------------- */
 
@@ -52,7 +40,7 @@ static void add_scheduler(struct json_object *o, const char *key, const struct s
 static struct json_object *gpu_json(const struct scheduler_gpu *g)
 {
 	struct json_object *o = json_object_new_object();
-	AUTO_FREE char *cure = mend(g);
+	AUTO_FREE char *cure = scheduler_mend(g);
 
 	json_add_str(o, "gpu", BDF_STR(&g->addr));
 	json_add_str(o, "model", g->model);
@@ -99,7 +87,7 @@ static void print_remarks(const struct scheduler_node *n)
 
 	for (size_t i = 0; i < n->n; i++) {
 		const struct scheduler_gpu *g = &n->gpus[i];
-		AUTO_FREE char *cure = mend(g);
+		AUTO_FREE char *cure = scheduler_mend(g);
 
 		if (g->err.msg)
 			fprintf(stderr, "pve-vgpu: GPU %s: %s\n", BDF_STR(&g->addr), g->err.msg);
@@ -179,7 +167,7 @@ static int apply(const struct ctx *c, const struct sriov_node *node, struct err 
 	}
 	printf("%s%s", done, done[strlen(done) - 1] == '\n' ? "" : "\n");
 	if (!c->dry_run && (scheduler_waits(&after) || strcmp(before.file ? before.file : "", after.file ? after.file : "")))
-		puts("a reboot is due: " REBOOT);
+		puts("a reboot is due: " SCHEDULER_DUE);
 	return 0;
 }
 

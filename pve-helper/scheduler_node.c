@@ -170,6 +170,15 @@ int scheduler_node_read(const struct sriov_node *node, struct scheduler_node *ou
 	return 0;
 }
 
+char *scheduler_mend(const struct scheduler_gpu *g)
+{
+	if (g->state == SCHEDULER_REBOOT)
+		return xstrdup(SCHEDULER_DUE);
+	if (g->state == SCHEDULER_APPLY)
+		return xstrdup("pve-vgpu scheduler apply");
+	return g->err.hint ? xstrdup(g->err.hint) : NULL;
+}
+
 bool scheduler_waits(const struct scheduler_node *n)
 {
 	for (size_t i = 0; i < n->n; i++)

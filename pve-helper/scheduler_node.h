@@ -15,6 +15,9 @@
 #define SCHEDULER_PATH	SCHEDULER_DIR "/" SCHEDULER_NAME
 #define SCHEDULER_PARAM	"NVreg_RegistryDwordsPerDevice"
 
+/* What a new driver has to find in the initramfs, where that holds modprobe's files and the driver. */
+#define SCHEDULER_DUE	"update-initramfs -u -k all, and reboot: the driver takes it when it is loaded"
+
 enum scheduler_state {
 	SCHEDULER_NOT_ASKED,	/* node.conf does not say */
 	SCHEDULER_ACTIVE,	/* it is as node.conf has it */
@@ -55,6 +58,9 @@ int scheduler_node_read(const struct sriov_node *node, struct scheduler_node *ou
  */
 int scheduler_apply(const struct sriov_node *node, const struct scheduler_node *n, char **done,
 		    struct err *e);
+
+/* What the admin does next for a GPU, or NULL; the caller frees it. */
+char *scheduler_mend(const struct scheduler_gpu *g);
 
 /* Whether a GPU waits for the driver to be loaded anew. */
 bool scheduler_waits(const struct scheduler_node *n);

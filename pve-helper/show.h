@@ -18,7 +18,21 @@
 #include "vmconf_pending.h"
 #include "vmproc.h"
 
+/* What a problem is about. */
+enum show_about {
+	SHOW_FILES,			/* something of the VM's could not be read */
+	SHOW_SETTINGS,			/* its section */
+	SHOW_GONE,			/* there is no such VM */
+	SHOW_IDENTITY,			/* the intent is for another VM */
+	SHOW_CARRIED,			/* its args name a vGPU that it has no intent for */
+	SHOW_HOOK,			/* the hookscript */
+	SHOW_CONFIG,			/* how its config attaches its vGPUs: no start */
+	SHOW_LOST,			/* a setting that does not reach QEMU */
+	SHOW_HAS,			/* what it has now */
+};
+
 struct show_problem {
+	enum show_about about;
 	char *what;
 	char *mend;			/* a command, or what to do; NULL: the first says it */
 };

@@ -10,18 +10,19 @@
 #include "show.h"
 #include "xalloc.h"
 
-static void take_problem(struct show_vm *vm, char *what, char *mend)
+static void take_problem(struct show_vm *vm, enum show_about about, char *what, char *mend)
 {
 	struct show_problem *p = GROW(vm->problems, vm->nproblems);
 
+	p->about = about;
 	p->what = what;
 	p->mend = mend;
 }
 
 /* A refusal as the hook has it, with its hint. */
-static void take_failure(struct show_vm *vm, struct err *e)
+static void take_failure(struct show_vm *vm, enum show_about about, struct err *e)
 {
-	take_problem(vm, take_ptr(e->msg), take_ptr(e->hint));
+	take_problem(vm, about, take_ptr(e->msg), take_ptr(e->hint));
 	err_clear(e);
 }
 
@@ -42,7 +43,7 @@ static void check_settings(const struct show *s, struct show_vm *vm)
 	if (settings_vm(&s->settings, vm->vmid, &vs, &e) == 0)
 		return;
 	err_hint(&e, "mend that line in /etc/pve/pve-vgpu.conf");
-	take_failure(vm, &e);
+	take_failure(vm, SHOW_SETTINGS, &e);
 }
 
 static void check_gone(const struct show *s, struct show_vm *vm)
@@ -50,7 +51,7 @@ static void check_gone(const struct show *s, struct show_vm *vm)
 	const struct cluster_guest *g = cluster_guest(&s->guests, vm->vmid);
 	bool quorate = cluster_quorate(&s->c->root);
 
-	take_problem(vm, g ? xasprintf("the VM is gone: %u is a container now, on node '%s'", vm->vmid, g->node) :
+	take_problem(vm, SHOW_GONE, g ? xasprintf("the VM is gone: %u is a container now, on node '%s'", vm->vmid, g->node) :
 			     xasprintf("the VM is gone: no node of the cluster has a VM %u", vm->vmid),
 		     xstrdup(quorate ? "pve-vgpu gc" : "pve-vgpu gc, once the cluster has quorum ('pvecm status')"));
 }
@@ -70,10 +71,10 @@ static void check_hook(struct show_vm *vm)
 	if (!needs_hook(vm))
 		return;
 	if (vm->hook == HOOK_NONE)
-		take_problem(vm, xstrdup("the VM has no hookscript, so a start makes no vGPU for it"),
+		take_problem(vm, SHOW_HOOK, xstrdup("the VM has no hookscript, so a start makes no vGPU for it"),
 			     set_command(vm, NULL));
 	else if (vm->hook == HOOK_OTHER)
-		take_problem(vm, xasprintf("the VM's hookscript %s is not pve-vgpu, so a start makes no vGPU for it",
+		take_problem(vm, SHOW_HOOK, xasprintf("the VM's hookscript %s is not pve-vgpu, so a start makes no vGPU for it",
 					   QUOTED(vm->conf.hookscript)), set_command(vm, NULL));
 }
 
@@ -88,7 +89,7 @@ static void check_mapping(const struct show *s, struct show_vm *vm, const struct
 	else if (vm->here)
 		mapping_check(&s->c->root, m, vm->node, &faults);
 	for (size_t i = 0; i < faults.n; i++)
-		take_problem(vm, xasprintf("hostpci%u: mapping %s: %s", slot->index, QUOTED(id), faults.s[i]),
+		take_problem(vm, SHOW_CONFIG, xasprintf("hostpci%u: mapping %s: %s", slot->index, QUOTED(id), faults.s[i]),
 			     set_command(vm, slot->intent));
 }
 
@@ -103,17 +104,17 @@ static void check_attached(const struct show *s, struct show_vm *vm, const struc
 	/* -ENODEV: this node lacks the wrapper, and the VM's own may have it. */
 	if (rc < 0 && (rc != -ENODEV || vm->here)) {
 		fail_in(&e, rc, "hostpci%u", slot->index);
-		take_failure(vm, &e);
+		take_failure(vm, SHOW_CONFIG, &e);
 		return;
 	}
 	if (slot->how == ATTACH_NONE)
-		take_problem(vm, xasprintf("hostpci%u: nothing in the VM's config attaches this vGPU", slot->index),
+		take_problem(vm, SHOW_CONFIG, xasprintf("hostpci%u: nothing in the VM's config attaches this vGPU", slot->index),
 			     set_command(vm, slot->intent));
 	if (slot->how == ATTACH_MAPPING)
 		check_mapping(s, vm, slot);
 	mode_note_lost(vm->vs, &vm->conf, slot->intent, slot->how, &lost);
 	for (size_t i = 0; i < lost.n; i++)
-		take_problem(vm, xstrdup(lost.s[i]), NULL);
+		take_problem(vm, SHOW_LOST, xstrdup(lost.s[i]), NULL);
 }
 
 /* Whether what it has is one of its choices, as far as the type's names are known. */
@@ -133,15 +134,16 @@ static void check_has(const struct show *s, struct show_vm *vm, const struct sho
 	const char *name = v->name ? v->name : v->type;
 
 	if (slot->intent && !is_wanted(s, slot))
-		take_problem(vm, xasprintf("hostpci%u: it has a %s from before; what it is to get comes with its next start",
-					   slot->index, name),
+		take_problem(vm, SHOW_HAS,
+			     xasprintf("hostpci%u: it has a %s from before; what it is to get comes with its next start",
+				       slot->index, name),
 			     vm->qemu ? xasprintf("qm reboot %u", vm->vmid) : NULL);
 	if (vm->qemu && !slot->there)
-		take_problem(vm, xasprintf("hostpci%u: the VM runs, and its %s on %s is not there",
+		take_problem(vm, SHOW_HAS, xasprintf("hostpci%u: the VM runs, and its %s on %s is not there",
 					   slot->index, name, v->parent_name),
 			     xasprintf("qm stop %u && qm start %u; `dmesg` may tell why", vm->vmid, vm->vmid));
 	if (!slot->intent)
-		take_problem(vm, xasprintf("hostpci%u: it has a %s on %s, and no intent for it any more",
+		take_problem(vm, SHOW_HAS, xasprintf("hostpci%u: it has a %s on %s, and no intent for it any more",
 					   slot->index, name, v->parent_name),
 			     vm->qemu ? NULL : xstrdup("pve-vgpu gc"));
 }
@@ -152,9 +154,9 @@ static void check_conf(const struct show *s, struct show_vm *vm)
 	AUTO_ERR struct err e = { 0 };
 
 	if (vm->vs && vm->vs->n_intents && intent_check_identity(vm->vs, &vm->conf, &e) < 0)
-		take_failure(vm, &e);
+		take_failure(vm, SHOW_IDENTITY, &e);
 	if (intent_check_carried(s->c, &s->settings, vm->vmid, &vm->conf, &e) < 0)
-		take_failure(vm, &e);
+		take_failure(vm, SHOW_CARRIED, &e);
 	check_hook(vm);
 	for (size_t i = 0; i < vm->nslots; i++)
 		if (vm->slots[i].intent)

@@ -196,6 +196,13 @@ static int show_totalvfs(struct sim *sim, struct node n, struct attr_text *o)
 	return 0;
 }
 
+/* Source: Linux drivers/pci/pci-sysfs.c, ari_enabled_show() */
+static int show_ari(struct sim *sim, struct node n, struct attr_text *o)
+{
+	put(o, "%d\n", node_dev(sim, n)->gpu->ari);
+	return 0;
+}
+
 static int show_numvfs(struct sim *sim, struct node n, struct attr_text *o)
 {
 	put(o, "%u\n", node_dev(sim, n)->gpu->numvfs);
@@ -558,6 +565,7 @@ static const struct attr attrs[] = {
 	{ "local_cpulist", 0444, K_DEV, is_pci, show_local_cpulist, NULL },
 	{ "modalias", 0444, K_DEV, NULL, show_modalias, NULL },
 	{ "uevent", 0644, K_DEV, NULL, show_uevent, store_uevent },
+	{ "ari_enabled", 0444, K_DEV, has_sriov, show_ari, NULL },
 	{ "sriov_totalvfs", 0444, K_DEV, has_sriov, show_totalvfs, NULL },
 	{ "sriov_numvfs", 0644, K_DEV, has_sriov, show_numvfs, store_numvfs },
 	{ "sriov_offset", 0444, K_DEV, has_sriov, show_vf_offset, NULL },

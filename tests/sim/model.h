@@ -71,6 +71,7 @@ struct gpu {
 	unsigned int totalvfs, numvfs, vf_offset;
 	unsigned int memory_mib;
 	bool mig, mixed_size, creatable_header;
+	bool ari;			/* the port above routes by it */
 	const char *device_api;
 	const char *mdev_driver;
 	struct type_set types;

@@ -252,7 +252,7 @@ static int load_gpu_rules(const struct sim *sim, json_object *o, struct gpu *g,
 			  const char *driver, struct err *e)
 {
 	g->memory_mib = 49152;
-	g->creatable_header = true;
+	g->creatable_header = g->ari = true;
 	g->device_api = "vfio-pci";
 	g->mdev_driver = mdev_driver_name(sim, driver);
 	if (load_framework(o, &g->framework, e) ||
@@ -260,6 +260,7 @@ static int load_gpu_rules(const struct sim *sim, json_object *o, struct gpu *g,
 	    json_flag(o, "mig", &g->mig, e) ||
 	    json_flag(o, "mixed_size", &g->mixed_size, e) ||
 	    json_flag(o, "creatable_header", &g->creatable_header, e) ||
+	    json_flag(o, "ari", &g->ari, e) ||
 	    load_vf_counts(sim, o, g, driver, e) ||
 	    load_instances(o, g, e) || load_types(o, g, e) ||
 	    load_errnos(o, g->err, e))
@@ -274,7 +275,7 @@ static int load_gpu_at(struct sim *sim, json_object *o, struct gpu *g,
 		"bdf", "vendor", "device", "subsystem_vendor",
 		"subsystem_device", "class", "revision", "numa_node",
 		"memory_mib", "driver", "framework", "totalvfs", "numvfs",
-		"first_vf", "mig", "mixed_size", "creatable_header", "types",
+		"first_vf", "mig", "mixed_size", "creatable_header", "ari", "types",
 		"vf_drivers", "gpu_instances", "errno", NULL
 	};
 	const char *driver = "nvidia";
