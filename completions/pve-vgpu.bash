@@ -4,7 +4,7 @@
 
 _pve_vgpu() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd='' i
-	local commands='types list plan show set unset create remove gc sriov scheduler hook snippet guest reconcile version'
+	local commands='doctor types list plan show set unset create remove gc sriov scheduler hook snippet guest reconcile version'
 	local phases='pre-start post-start pre-stop post-stop'
 	local words=''
 
@@ -28,7 +28,7 @@ _pve_vgpu() {
 	*)
 		case $cmd in
 		'') words="$commands --root --help --version" ;;
-		types|list) words='--json' ;;
+		doctor|types|list) words='--json' ;;
 		plan) words="--fit --json $(_pve_vgpu_vmids)" ;;
 		show) words="--json $(_pve_vgpu_all_vmids)" ;;
 		set)

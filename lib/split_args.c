@@ -119,3 +119,15 @@ char *args_quote(const char *word)
 	fclose(f);
 	return text;
 }
+
+bool args_give_uuid(const char *args)
+{
+	AUTO_ARG_WORDS struct arg_words words = { 0 };
+
+	if (split_args(args, &words, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < words.n; i++)
+		if (!strcmp(words.w[i].text, "-uuid") || !strcmp(words.w[i].text, "--uuid"))
+			return true;
+	return false;
+}

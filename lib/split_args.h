@@ -10,6 +10,7 @@
 #ifndef SPLIT_ARGS_H
 #define SPLIT_ARGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "err.h"
@@ -31,6 +32,9 @@ struct arg_words {
 int split_args(const char *args, struct arg_words *out, struct err *e);
 void arg_words_free(struct arg_words *l);
 #define AUTO_ARG_WORDS __attribute__((cleanup(arg_words_free)))
+
+/* Whether they give QEMU a -uuid; args that cannot be read give nothing. */
+bool args_give_uuid(const char *args);
 
 /* A word as it has to be written in args; the caller frees it. */
 char *args_quote(const char *word);

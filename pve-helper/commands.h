@@ -9,6 +9,7 @@
 
 #include "ctx.h"
 
+int cmd_doctor(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_types(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_list(struct ctx *c, int argc, char *argv[], struct err *e);
 int cmd_plan(struct ctx *c, int argc, char *argv[], struct err *e);

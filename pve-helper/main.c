@@ -27,6 +27,8 @@ static const struct command {
 	const char *name, *args, *help;
 	int (*run)(struct ctx *c, int argc, char *argv[], struct err *e);
 } commands[] = {
+	{ "doctor", "[--json]", "is this node ready? each check with yes, no or n/a, and to each no the command that mends it",
+	  cmd_doctor },
 	{ "types", "[--json]", "vGPU types of this node, and how many more of each fit", cmd_types },
 	{ "list", "[--json]", "vGPUs that exist: GPU, parent, type, VM", cmd_list },
 	{ "plan", "<vmid>|--fit [--json]", "where a start of the VM would put its vGPUs, and why not "

@@ -13,7 +13,7 @@
 #include "xalloc.h"
 
 /* What qemu-server does, by the version that brought it. */
-#define SINCE_UUID	"7.2-4"		/* gives QEMU a -uuid for an NVIDIA mdev */
+#define SINCE_UUID	MODE_SINCE_UUID
 #define SINCE_SMBIOS	"7.4-1"		/* and that is the SMBIOS UUID, where the config has one */
 #define SINCE_MAPPING	"8.0.4"		/* hostpci<N>: mapping=<id> */
 #define SINCE_VENDOR	"8.2.5"		/* NVIDIA's vendor VFIO */

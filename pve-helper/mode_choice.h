@@ -11,6 +11,9 @@
 #include "err.h"
 #include "settings.h"
 
+/* The qemu-server that gives QEMU a -uuid for an NVIDIA mdev of a hostpci<N> line. */
+#define MODE_SINCE_UUID	"7.2-4"
+
 /* What counts for the choice. */
 struct mode_facts {
 	/* of the node */

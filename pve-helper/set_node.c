@@ -169,16 +169,10 @@ static void look_at_frameworks(const struct set_job *j, struct mode_facts *f)
 /* Whether the VM's args give QEMU a -uuid, but for ours. */
 static bool has_own_uuid(const struct set_job *j)
 {
-	AUTO_ARG_WORDS struct arg_words words = { 0 };
 	AUTO_FREE char *rest = NULL;
 
-	if (args_units_write(j->vm.next.args, j->vm.vmid, NULL, 0, NULL, &rest, NULL) < 0 ||
-	    split_args(rest, &words, NULL) < 0)
-		return false;
-	for (size_t i = 0; i < words.n; i++)
-		if (!strcmp(words.w[i].text, "-uuid") || !strcmp(words.w[i].text, "--uuid"))
-			return true;
-	return false;
+	return args_units_write(j->vm.next.args, j->vm.vmid, NULL, 0, NULL, &rest, NULL) == 0 &&
+		args_give_uuid(rest);
 }
 
 static bool has_smbios_uuid(const struct vmconf *conf)

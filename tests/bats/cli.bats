@@ -18,7 +18,7 @@ teardown() {
 	local c
 
 	run -0 "$PVE_VGPU" --help
-	for c in types list plan create remove gc hook version; do
+	for c in doctor types list plan create remove gc hook version; do
 		assert_output "  $c"
 		"$PVE_VGPU" $c --help | grep -q "^usage: pve-vgpu $c"
 	done

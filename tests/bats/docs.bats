@@ -26,7 +26,7 @@ completed() {
 }
 
 @test "--help names the commands" {
-	assert_equal "$(wc -w <<< "$commands")" 16
+	assert_equal "$(wc -w <<< "$commands")" 17
 }
 
 @test "the man page describes every command with its options, and no other" {
@@ -104,6 +104,9 @@ completed() {
 	intent 100 A40-24A
 	doc=$(sed -n '/^## `types/,/^## `list/s/^| `\([a-z_]*\)` .*/\1/p' docs/json.md | sort)
 	got=$(pve_vgpu types --json | jq -r '.[0] | keys[]' | sort)
+	assert_equal "$doc" "$got"
+	doc=$(sed -n '/^## `doctor/,/^## `types/s/^| `\([a-z_]*\)` .*/\1/p' docs/json.md | sort)
+	got=$({ pve_vgpu doctor --json 2> /dev/null || true; } | jq -r '.[0] | keys[]' | sort)
 	assert_equal "$doc" "$got"
 	hook 100 pre-start 2> /dev/null
 	doc=$(sed -n '/^## `show/,/^## `create/s/^| \(`.*`\) | .*/\1/p' docs/json.md | cut -d'|' -f1 | grep -oE '[a-z_]+' | sort -u)

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What `doctor` asks of the VMs of this node, and of what dead ones have left. */
+#include <string.h>
+
+#include "attach.h"
+#include "cleanup.h"
+#include "doctor.h"
+#include "gc.h"
+#include "gc_intents.h"
+#include "hookscript.h"
+#include "intent.h"
+#include "xalloc.h"
+
+/* False, and not applicable, where settings and VMs could not be read. */
+static bool has_vms(const struct doctor *d, struct finding *f)
+{
+	if (!d->has_show)
+		find_na(f, "settings and VMs could not be read; see settings");
+	return d->has_show;
+}
+
+static size_t count_here(const struct doctor *d)
+{
+	size_t n = 0, i = 0;
+
+	while (doctor_next_vm(d, &i))
+		n++;
+	return n;
+}
+
+static bool is_wrong(const struct show_vm *vm, enum show_about about)
+{
+	for (size_t i = 0; i < vm->nproblems; i++)
+		if (vm->problems[i].about == about)
+			return true;
+	return false;
+}
+
+/* A no for each problem of this kind that show has found in the VMs of this node. */
+static void take_problems(const struct doctor *d, enum show_about about, enum doctor_weight weight,
+			  struct finding *f)
+{
+	const struct show_vm *vm;
+
+	for (size_t i = 0; (vm = doctor_next_vm(d, &i));)
+		for (size_t k = 0; k < vm->nproblems; k++) {
+			const struct show_problem *p = &vm->problems[k];
+
+			if (p->about == about)
+				find_no(f, weight, xasprintf("vm %u: %s", vm->vmid, p->what),
+					p->mend ? xstrdup(p->mend) : NULL);
+		}
+}
+
+static void tell_count(const struct doctor *d, struct finding *f)
+{
+	size_t n = count_here(d);
+
+	if (n)
+		find_yes(f, "%zu VM%s of this node", n, n == 1 ? "" : "s");
+	else
+		find_na(f, "no VM of this node is to get a vGPU");
+}
+
+/* --- what they are to get --- */
+
+/* What a start would be refused for before it looks for room. */
+static void look_at_intent(struct doctor *d, const struct show_vm *vm, struct finding *f)
+{
+	AUTO_WANTS struct want_list wants = { 0 };
+	AUTO_ERR struct err e = { 0 };
+
+	if (!vm->has_conf || vm->conf.template || !vm->vs->n_intents || vm->vs->fault)
+		return;
+	/* Told by checks of their own. */
+	if (is_wrong(vm, SHOW_CONFIG) || is_wrong(vm, SHOW_IDENTITY))
+		return;
+	if (intent_wants(d->c, vm->vs, &vm->conf, &d->node.catalog, &d->node.inv, NULL, 0, &wants, &e) == 0)
+		return;
+	fail_in(&e, -1, "vm %u", vm->vmid);
+	find_failed(f, DOCTOR_BLOCKS, &e);
+}
+
+void check_intents(struct doctor *d, struct finding *f)
+{
+	const struct show_vm *vm;
+
+	if (!has_vms(d, f))
+		return;
+	if (!d->has_node) {
+		find_na(f, "the GPUs could not be read; see gpus");
+		return;
+	}
+	for (size_t i = 0; (vm = doctor_next_vm(d, &i));)
+		look_at_intent(d, vm, f);
+	tell_count(d, f);
+}
+
+void check_configs(struct doctor *d, struct finding *f)
+{
+	if (!has_vms(d, f))
+		return;
+	take_problems(d, SHOW_FILES, DOCTOR_BLOCKS, f);
+	take_problems(d, SHOW_CONFIG, DOCTOR_BLOCKS, f);
+	take_problems(d, SHOW_LOST, DOCTOR_ADVICE, f);
+	take_problems(d, SHOW_HAS, DOCTOR_ADVICE, f);
+	tell_count(d, f);
+}
+
+static void look_at_hook(const struct doctor *d, const struct vm_file *vm, struct finding *f)
+{
+	const struct vm_settings *vs = settings_section(&d->show.settings, vm->vmid);
+
+	if (vm->next.template || (vs && (vs->n_intents || vs->fault)) ||
+	    !hookscript_is_ours(d->r, vm->next.hookscript))
+		return;
+	find_no(f, DOCTOR_ADVICE, xasprintf("vm %u: it has the hookscript, and no intent: it gets no vGPU", vm->vmid),
+		xasprintf("pve-vgpu set %u <type>; or qm set %u --delete hookscript", vm->vmid, vm->vmid));
+}
+
+void check_hookscripts(struct doctor *d, struct finding *f)
+{
+	if (!has_vms(d, f))
+		return;
+	take_problems(d, SHOW_HOOK, DOCTOR_BLOCKS, f);
+	for (size_t i = 0; i < d->nvms; i++)
+		look_at_hook(d, &d->vms[i], f);
+	tell_count(d, f);
+}
+
+void check_identity(struct doctor *d, struct finding *f)
+{
+	if (!has_vms(d, f))
+		return;
+	take_problems(d, SHOW_IDENTITY, DOCTOR_BLOCKS, f);
+	tell_count(d, f);
+}
+
+/* --- clones --- */
+
+struct named {
+	unsigned int vmid, other, index;
+};
+
+static int is_others(void *arg, unsigned int vmid, unsigned int index)
+{
+	struct named *n = arg;
+
+	if (vmid == n->vmid)
+		return 0;
+	n->other = vmid;
+	n->index = index;
+	return 1;
+}
+
+static void look_at_clone(const struct doctor *d, const struct vm_file *vm, struct finding *f)
+{
+	struct named n = { .vmid = vm->vmid };
+	AUTO_ERR struct err e = { 0 };
+
+	if (vm->next.template)
+		return;
+	if (intent_check_carried(d->c, &d->show.settings, vm->vmid, &vm->next, &e) < 0) {
+		fail_in(&e, -1, "vm %u", vm->vmid);
+		find_failed(f, DOCTOR_BLOCKS, &e);
+		return;
+	}
+	/* Written by hand: that number's VM has no intent with us, and may have the vGPU all the same. */
+	if (!attach_args_uuids(&vm->next, is_others, &n))
+		return;
+	find_no(f, DOCTOR_BLOCKS, xasprintf("vm %u: its args name the vGPU of vm %u (index %u), which two VMs cannot have",
+					    vm->vmid, n.other, n.index),
+		xasprintf("take it out of them: qm set %u --args … (qm config %u shows them); pve-vgpu set %u <type> gives it "
+			  "one of its own", vm->vmid, vm->vmid, vm->vmid));
+}
+
+void check_clones(struct doctor *d, struct finding *f)
+{
+	if (!has_vms(d, f))
+		return;
+	for (size_t i = 0; i < d->nvms; i++)
+		look_at_clone(d, &d->vms[i], f);
+	if (d->nvms)
+		find_yes(f, "%zu VM%s of this node", d->nvms, d->nvms == 1 ? "" : "s");
+	else
+		find_na(f, "this node has no VMs");
+}
+
+/* --- leftovers --- */
+
+void check_leftovers(struct doctor *d, struct finding *f)
+{
+	AUTO_GC_REPORT struct gc_report rep = { 0 };
+	AUTO_ERR struct err e = { 0 };
+	struct ctx dry = *d->c;
+	int rc;
+
+	if (!has_vms(d, f))
+		return;
+	dry.dry_run = true;
+	rc = gc_collect(&dry, &d->show.settings, 0, "doctor", &rep, &e);
+	if (rc == 0)
+		rc = gc_intents(&dry, &d->show.settings, &rep, &e);
+	if (rc < 0)
+		find_failed(f, DOCTOR_ADVICE, &e);
+	for (size_t i = 0; i < rep.removed.n; i++)
+		find_no(f, DOCTOR_ADVICE, xstrdup(rep.removed.s[i]), xstrdup("pve-vgpu gc"));
+	find_yes(f, "none");
+}

@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# `doctor` as a whole: a node that is ready, what it prints, what it touches.
+
+load helper
+load doctor_helper
+
+setup() {
+	MOUNTED='' PIDS='' ROOT='' SYS=''
+	unset ROOT
+}
+
+teardown() {
+	node_teardown
+}
+
+@test "doctor: a node that is ready has no no, on both frameworks" {
+	local f
+
+	for f in mdev nvidia-vfio; do
+		ROOT=$BATS_TEST_TMPDIR/$f
+		ready $f
+		run -0 --separate-stderr pve_vgpu doctor
+		assert_equal "$stderr" ''
+		assert_equal "$(cut -f1 <<< "$output" | sort | uniq -c | tr -s ' \n' ' ')" ' 4 n/a 26 yes '
+		assert_equal "$(cut -f2 <<< "$output")" "$(pve_vgpu doctor --json | jq -r '.[].check')"
+	done
+}
+
+@test "doctor: in a pipe five fields, on a terminal the mend below the reason, in JSON both" {
+	ready
+	echo "$PF 0" > "$SYS/.sim/vfs"
+	run -1 --separate-stderr pve_vgpu doctor
+	assert_equal "$(awk -F'\t' '{ print NF }' <<< "$output" | sort -u)" 5
+	grep -qxF "no"$'\t'"vfs"$'\t'"blocks"$'\t'"GPU $PF: node.conf asks for SR-IOV, and it has no VFs"$'\t'"pve-vgpu sriov enable $PF; journalctl -b -u pve-vgpu-sriov@$PF says why it was not done at boot" <<< "$output"
+	[[ $stderr == *'pve-vgpu: doctor: '*' in the way of VMs or of what the settings ask for'* ]]
+	run on_tty "$PVE_VGPU" --root "$ROOT" doctor
+	assert_output $'no   vfs          GPUs have their VFs'
+	assert_output $'\n                  GPU '"$PF: node.conf asks for SR-IOV"
+	assert_output "mend: pve-vgpu sriov enable $PF"
+	run -1 --separate-stderr pve_vgpu doctor --json
+	assert_equal "$(jq -c '.[] | select(.check == "vfs") | [.answer, .note, (.problems | length), .problems[0].blocks]' <<< "$output")" \
+		'["no",null,1,true]'
+	assert_equal "$(jq -c '[.[] | select((.answer == "no") != (.problems != []))]' <<< "$output")" '[]'
+}
+
+@test "doctor: advice alone is no failure" {
+	ready
+	disable pve-vgpu-gc.timer
+	run -0 --separate-stderr pve_vgpu doctor
+	assert_equal "$stderr" ''
+	grep -q $'^no\tunits\t-\t' <<< "$output"
+}
+
+@test "doctor: nothing is written, made or run, whatever it finds" {
+	ready
+	rm "$ROOT/var/lib/vz/snippets/pve-vgpu"
+	hook 100 pre-start 2> /dev/null
+	pve_vgpu create A40-24A > /dev/null
+	intent 555 A40-24A
+	tree > "$BATS_TEST_TMPDIR/before"
+	ops_reset
+	run -1 pve_vgpu doctor
+	assert_equal "$(jq -c '[to_entries[] | select(.key != "total" and .value.write > 0)]' "$SYS/.sim/ops")" '[]'
+	tree | diff "$BATS_TEST_TMPDIR/before" -
+	assert_equal "$(calls)" ''
+}
+
+@test "doctor: of a large node it reads an attribute a GPU, and none of the VFs that serve" {
+	local n
+
+	for n in a40x16-64vf-mdev a40x16-64vf-vfio; do
+		ROOT=$BATS_TEST_TMPDIR/$n
+		node $n
+		pve_vgpu types > /dev/null
+		ops_reset
+		run pve_vgpu doctor
+		jq -c . "$SYS/.sim/ops"
+		assert_equal "$(jq -r 'del(.total) | keys - ["creatable_vgpu_types"] | join(" ")' "$SYS/.sim/ops")" 'ari_enabled version'
+		[ "$(ops)" -le 33 ]
+	done
+}
+
+@test "doctor: every node file gets an answer to every check, and none is changed" {
+	local f
+
+	for f in "$TOP"/tests/nodes/*.json; do
+		[[ $f != */types.json ]] || continue
+		ROOT=$BATS_TEST_TMPDIR/$(basename "$f" .json)
+		node "$f"
+		ops_reset
+		pve_vgpu doctor --json > "$BATS_TEST_TMPDIR/out" 2> /dev/null || [ $? -eq 1 ]
+		assert_equal "$(jq 'length' "$BATS_TEST_TMPDIR/out")" 30
+		assert_equal "$(jq -c '[to_entries[] | select(.key != "total" and .value.write > 0)]' "$SYS/.sim/ops")" '[]'
+		node_teardown
+		MOUNTED=''
+	done
+}
+
+@test "doctor: without /etc/pve the rest of the node is looked at all the same" {
+	ready
+	rm -r "$ROOT/etc/pve"
+	mkdir "$ROOT/etc/pve"
+	no settings blocks '/etc/pve' 'systemctl'
+	says intents n/a 'see settings'
+	says vfs yes
+	says types yes
+}
+
+@test "doctor: where sysfs cannot be read that is told, and the rest as it is" {
+	ready
+	node_teardown
+	MOUNTED=''
+	run pve_vgpu doctor
+	assert_failure
+	says settings yes
+	says snippet yes
+	[ "$(answer gpus)" = no ]
+}
+
+@test "doctor: wrong usage" {
+	a40
+	run -2 pve_vgpu doctor all
+	run -2 pve_vgpu doctor --dry-run
+	run -1 bash -c '"$1" --root "$2" doctor > /dev/full' - "$PVE_VGPU" "$ROOT"
+}
