@@ -157,6 +157,22 @@ static const struct vgpu_type *mig_type(const struct gpu *g)
 	return NULL;
 }
 
+/* Where /proc names no instances: one with room shows in what an empty GPU takes. */
+static bool has_instance(struct doctor *d, const struct gpu *g, const struct mig *m)
+{
+	enum refused reach;
+
+	if (m->instances >= 0 || !m->empty || g->framework != FRAMEWORK_MDEV || !g->nparents)
+		return m->instances != 0;
+	for (size_t i = 0; i < g->noffers; i++) {
+		const struct vgpu_type *t = g->offers[i].type;
+
+		if (vgpu_type_is_mig(t) && framework_mdev.room(d->r, &d->node.catalog, g, &g->parents[0], t, &reach, NULL))
+			return true;
+	}
+	return false;
+}
+
 void check_mig(struct doctor *d, struct finding *f)
 {
 	size_t boards = 0, on = 0;
@@ -172,8 +188,10 @@ void check_mig(struct doctor *d, struct finding *f)
 		boards++;
 		mig_ask(d->r, &d->node.catalog, &d->node.inv, g, &m);
 		on += m.mode == MIG_ON;
-		/* In MIG mode with instances their profiles are the types' affair. */
-		if (m.mode == MIG_ON && m.instances == 0 && mig_against(&m, g, mig_type(g), &cause, &cure))
+		if (m.mode != MIG_ON || has_instance(d, g, &m))
+			continue;
+		m.instances = 0;
+		if (mig_against(&m, g, mig_type(g), &cause, &cure))
 			find_no(f, DOCTOR_BLOCKS, xasprintf("GPU %s: %s", BDF_STR(&g->addr), cause), take_ptr(cure));
 	}
 	if (on)
