@@ -124,3 +124,13 @@ teardown() {
 	run -2 pve_vgpu doctor --dry-run
 	run -1 bash -c '"$1" --root "$2" doctor > /dev/full' - "$PVE_VGPU" "$ROOT"
 }
+
+@test "doctor: every check has a node here on which it says no, and one on which it says yes" {
+	local c
+
+	ready
+	for c in $(pve_vgpu doctor --json | jq -r '.[].check'); do
+		grep -qE "^	+no $c (blocks|advice) " "$BATS_TEST_DIRNAME"/doctor*.bats || { echo "no test in which $c says no"; return 1; }
+		grep -qE "^	+says $c yes" "$BATS_TEST_DIRNAME"/doctor*.bats || { echo "no test in which $c says yes"; return 1; }
+	done
+}

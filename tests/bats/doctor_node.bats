@@ -23,7 +23,7 @@ sick() {
 	well 5.15.158-2-pve
 }
 
-# json NODE: the same from standard input
+# sick_json [KERNEL]: the same from standard input
 sick_json() {
 	node_json
 	well "${1:-5.15.158-2-pve}"
@@ -197,9 +197,30 @@ sick_json() {
 	says framework yes
 }
 
+# vendor_mig [INSTANCE]: an A100 in MIG mode on vendor VFIO
+vendor_mig() {
+	sick_json 6.8.12-4-pve <<< "{\"gpus\":[{\"bdf\":\"0000:21:00.0\",\"types\":\"A100\",\"totalvfs\":16,\"memory_mib\":40960,
+		\"framework\":\"nvidia-vfio\",\"mig\":true,\"gpu_instances\":[${1:-}]}]}"
+}
+
 @test "mig: on without an instance, on with one, and off" {
 	sick a100-mig-empty
 	no mig blocks 'GPU 0000:21:00.0: ' '-cgi'
+	# As a real node has it: instances below /proc, and lists on vendor VFIO.
+	mkdir -p "$ROOT"/proc/driver/nvidia/{gpus/0000:21:00.0,capabilities/gpu0/mig}
+	printf 'Device Minor: \t 0\n' > "$ROOT/proc/driver/nvidia/gpus/0000:21:00.0/information"
+	no mig blocks 'GPU 0000:21:00.0: MIG mode is on and there is no GPU instance' '-cgi'
+	mkdir "$ROOT/proc/driver/nvidia/capabilities/gpu0/mig/gi3"
+	says mig yes
+	ROOT=$BATS_TEST_TMPDIR/vendor
+	# What was listed while there was an instance is known once there is none.
+	vendor_mig '{"id":3,"slices":1,"profile":"1g.5gb","memory_mib":5120}'
+	pve_vgpu types > /dev/null
+	says mig yes
+	node_teardown
+	MOUNTED=''
+	vendor_mig
+	no mig blocks 'GPU 0000:21:00.0: MIG mode is on and there is no GPU instance' '-cgi'
 	sick a100-mig
 	says mig yes '1 of 1'
 	sick a100-mig-off
