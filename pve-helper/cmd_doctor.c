@@ -25,7 +25,7 @@ static const struct doctor_check checks[] = {
 	{ "standalone", "the vGPUs of node.conf are there", check_standalone },
 	{ "node-conf", "the settings of this node can be read", check_node_conf },
 	{ "units", "pve-vgpu's units run before VMs start", check_units },
-	{ "sriov-boot", "one enables SR-IOV at boot", check_sriov_boot },
+	{ "sriov-boot", "SR-IOV is enabled at boot, by one alone", check_sriov_boot },
 	{ "qemu-server", "qemu-server can serve vGPUs", check_qemu_server },
 	{ "modes", "there is a way to QEMU", check_modes },
 	{ "wrapper", "the wrapper is in place", check_wrapper },

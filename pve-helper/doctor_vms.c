@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What `doctor` asks of the VMs of this node, and of what dead ones have left. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "attach.h"
@@ -174,12 +175,57 @@ static void look_at_clone(const struct doctor *d, const struct vm_file *vm, stru
 			  "one of its own", vm->vmid, vm->vmid, vm->vmid));
 }
 
+/* A hostpci<N> line of a vGPU that names its place. */
+struct place {
+	struct bdf at;
+	unsigned int vmid;
+};
+
+static int by_place(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+	int order = bdf_cmp(&x->at, &y->at);
+
+	return order ? order : (x->vmid > y->vmid) - (x->vmid < y->vmid);
+}
+
+static void add_places(const struct doctor *d, const struct vm_file *vm, struct place **places, size_t *n)
+{
+	for (size_t i = 0; i < VMCONF_HOSTPCI_MAX && !vm->next.template; i++) {
+		const struct hostpci *h = &vm->next.hostpci[i];
+		const struct gpu *g = h->has_addr && h->mdev ? inventory_gpu_of(&d->node.inv, &h->addr) : NULL;
+
+		/* A VF holds one vGPU; what is no VF holds many. */
+		if (g && g->sriov)
+			*GROW(*places, *n) = (struct place){ h->addr, vm->vmid };
+	}
+}
+
+/* A clone keeps the address of what it was made from; one of the two can run. */
+static void find_shared(const struct doctor *d, struct finding *f)
+{
+	AUTO_FREE struct place *p = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->nvms; i++)
+		add_places(d, &d->vms[i], &p, &n);
+	if (n)
+		qsort(p, n, sizeof(*p), by_place);
+	for (size_t i = 1; i < n; i++)
+		if (bdf_eq(&p[i].at, &p[i - 1].at) && p[i].vmid != p[i - 1].vmid)
+			find_no(f, DOCTOR_ADVICE,
+				xasprintf("vm %u: its config names VF %s, as that of vm %u does: one of them can run at a time",
+					  p[i].vmid, BDF_STR(&p[i].at), p[i - 1].vmid),
+				xasprintf("pve-vgpu set %u <type> gives it a place of its own", p[i].vmid));
+}
+
 void check_clones(struct doctor *d, struct finding *f)
 {
 	if (!has_vms(d, f))
 		return;
 	for (size_t i = 0; i < d->nvms; i++)
 		look_at_clone(d, &d->vms[i], f);
+	find_shared(d, f);
 	if (d->nvms)
 		find_yes(f, "%zu VM%s of this node", d->nvms, d->nvms == 1 ? "" : "s");
 	else

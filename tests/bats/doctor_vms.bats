@@ -203,6 +203,24 @@ refute_mode() {
 	no clones blocks 'vm 101: args of the VM' 'pve-vgpu unset 101'
 }
 
+@test "clones: two VMs whose configs name one VF" {
+	ready
+	vm 101 'hostpci0: 0000:e8:00.6,mdev=nvidia-575'
+	vm 102 'hostpci0: 0000:e8:00.7,mdev=nvidia-575'
+	says clones yes '3 VMs'
+	vm 102 'hostpci1: 0000:e8:00.6,mdev=nvidia-575'
+	no clones advice 'vm 102: its config names VF 0000:e8:00.6, as that of vm 101 does' 'pve-vgpu set 102'
+	vm 102 'hostpci1: 0000:e8:00.6,mdev=nvidia-575' 'template: 1'
+	says clones yes
+	# A GPU without SR-IOV holds many.
+	ROOT=$BATS_TEST_TMPDIR/p40
+	node p40x2
+	well 5.15.158-2-pve
+	vm 101 'hostpci0: 0000:3b:00.0,mdev=nvidia-46'
+	vm 102 'hostpci0: 0000:3b:00.0,mdev=nvidia-46'
+	says clones yes '2 VMs'
+}
+
 @test "uuid: an old qemu-server, args alone, and who gives it" {
 	ready
 	says uuid yes '1 VM'
