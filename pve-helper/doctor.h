@@ -75,9 +75,15 @@ void doctor_free(struct doctor *d);
 bool doctor_serves(const struct doctor *d, const struct bdf *gpu);
 /* Whether any can. */
 bool doctor_any_serves(const struct doctor *d);
+/* Whether node.conf asks for its VFs. */
+enum said doctor_asks_sriov(const struct doctor *d, const struct bdf *gpu);
+/*
+ * What it means that this GPU cannot serve: VMs have the others, unless there
+ * are none or node.conf asks for this very one.
+ */
+enum doctor_weight doctor_weigh(const struct doctor *d, const struct bdf *gpu);
 /* A no for each GPU with this ailment. */
-void doctor_ailment(const struct doctor *d, enum ailment what, enum doctor_weight weight,
-		    struct finding *f);
+void doctor_ailment(const struct doctor *d, enum ailment what, struct finding *f);
 /* The VMs of this node that show has something of: the next one behind i, or NULL. */
 const struct show_vm *doctor_next_vm(const struct doctor *d, size_t *i);
 

@@ -44,17 +44,10 @@ static void look_at_unit(const struct doctor *d, const struct strlist *wanted, c
 			xasprintf("systemctl revert %s; or, in `systemctl edit %s`: [Unit] Before=" GUESTS, n->unit, n->unit));
 }
 
-static bool asks_sriov(const struct doctor *d, const struct bdf *gpu)
-{
-	struct node_keys keys;
-
-	return d->has_conf && sriov_node_keys(&d->node, gpu, &keys, NULL) == 0 && keys.sriov == SAID_YES;
-}
-
 static bool any_asks_sriov(const struct doctor *d)
 {
 	for (size_t i = 0; i < d->sriov.n; i++)
-		if (asks_sriov(d, &d->sriov.b[i]))
+		if (doctor_asks_sriov(d, &d->sriov.b[i]) == SAID_YES)
 			return true;
 	return false;
 }
@@ -110,8 +103,8 @@ static void count_gpu(const struct doctor *d, const struct bdf *gpu, struct enab
 	char *pve = sriov_pve_unit(d->r, gpu);
 
 	n->pves += pve != NULL;
-	n->ours += !pve && asks_sriov(d, gpu);
-	n->nobodys += !pve && !asks_sriov(d, gpu);
+	n->ours += !pve && doctor_asks_sriov(d, gpu) == SAID_YES;
+	n->nobodys += !pve && doctor_asks_sriov(d, gpu) != SAID_YES;
 	if (!n->pve)
 		n->pve = take_ptr(pve);
 	free(pve);

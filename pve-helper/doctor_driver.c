@@ -23,9 +23,8 @@ void check_gpus(struct doctor *d, struct finding *f)
 		find_failed(f, DOCTOR_BLOCKS, &d->node_err);
 		return;
 	}
-	/* Passed through whole on purpose, where another one serves. */
-	doctor_ailment(d, AILMENT_PASSTHROUGH, doctor_any_serves(d) ? DOCTOR_ADVICE : DOCTOR_BLOCKS, f);
-	doctor_ailment(d, AILMENT_UNBOUND, DOCTOR_BLOCKS, f);
+	doctor_ailment(d, AILMENT_PASSTHROUGH, f);
+	doctor_ailment(d, AILMENT_UNBOUND, f);
 	if (!d->node.inv.ngpus && !d->node.health.n)
 		find_no(f, DOCTOR_BLOCKS, xstrdup("this node has no GPU that has vGPUs, nor one of NVIDIA's"),
 			xstrdup("lspci -nn -d 10de: shows NVIDIA's; one that is missing there is missing to the firmware"));
@@ -47,8 +46,8 @@ void check_driver(struct doctor *d, struct finding *f)
 	AUTO_FREE char *version = driver_version(d);
 	unsigned int branch = version ? driver_branch(version) : 0;
 
-	doctor_ailment(d, AILMENT_NO_DRIVER, DOCTOR_BLOCKS, f);
-	doctor_ailment(d, AILMENT_PLAIN_DRIVER, DOCTOR_BLOCKS, f);
+	doctor_ailment(d, AILMENT_NO_DRIVER, f);
+	doctor_ailment(d, AILMENT_PLAIN_DRIVER, f);
 	if (!d->nvidia)
 		find_na(f, "no GPU of NVIDIA's");
 	else if (!version)

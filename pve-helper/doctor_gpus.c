@@ -15,23 +15,14 @@
 
 /* --- VFs --- */
 
-static enum said asked_sriov(const struct doctor *d, const struct bdf *gpu)
-{
-	struct node_keys keys;
-
-	if (!d->has_conf || sriov_node_keys(&d->node, gpu, &keys, NULL) < 0)
-		return SAID_NOTHING;
-	return keys.sriov;
-}
-
 static void lacks_vfs(const struct doctor *d, const struct bdf *gpu, struct finding *f)
 {
-	if (asked_sriov(d, gpu) == SAID_YES)
+	if (doctor_asks_sriov(d, gpu) == SAID_YES)
 		find_no(f, DOCTOR_BLOCKS, xasprintf("GPU %s: node.conf asks for SR-IOV, and it has no VFs", BDF_STR(gpu)),
 			xasprintf("pve-vgpu sriov enable %s; journalctl -b -u pve-vgpu-sriov@%s says why it was not done at boot",
 				  BDF_STR(gpu), BDF_STR(gpu)));
 	else
-		find_no(f, DOCTOR_BLOCKS, xasprintf("GPU %s: %s", BDF_STR(gpu), health_cause(AILMENT_NO_VFS)),
+		find_no(f, doctor_weigh(d, gpu), xasprintf("GPU %s: %s", BDF_STR(gpu), health_cause(AILMENT_NO_VFS)),
 			xasprintf("pve-vgpu sriov enable %s; at every boot: sriov = yes in [gpu %s] of /" NODE_CONF_PATH,
 				  BDF_STR(gpu), BDF_STR(gpu)));
 }
@@ -45,8 +36,8 @@ void check_vfs(struct doctor *d, struct finding *f)
 
 		if (s->what != AILMENT_NO_VFS)
 			continue;
-		off += asked_sriov(d, &s->addr) == SAID_NO;
-		if (asked_sriov(d, &s->addr) != SAID_NO)
+		off += doctor_asks_sriov(d, &s->addr) == SAID_NO;
+		if (doctor_asks_sriov(d, &s->addr) != SAID_NO)
 			lacks_vfs(d, &s->addr, f);
 	}
 	for (size_t i = 0; i < d->node.inv.ngpus; i++) {
@@ -102,8 +93,8 @@ void check_vf_driver(struct doctor *d, struct finding *f)
 
 	for (size_t i = 0; i < d->node.inv.ngpus; i++)
 		vfs += d->node.inv.gpus[i].sriov ? d->node.inv.gpus[i].nparents : 0;
-	doctor_ailment(d, AILMENT_VFS_UNBOUND, DOCTOR_BLOCKS, f);
-	doctor_ailment(d, AILMENT_SOME_UNBOUND, DOCTOR_ADVICE, f);
+	doctor_ailment(d, AILMENT_VFS_UNBOUND, f);
+	doctor_ailment(d, AILMENT_SOME_UNBOUND, f);
 	find_taken(d, f);
 	if (!f->n)
 		find_parted(d, f);
@@ -136,7 +127,7 @@ void check_types(struct doctor *d, struct finding *f)
 	AUTO_FREE char *beside = NULL;
 	size_t n = count_types(d);
 
-	doctor_ailment(d, AILMENT_NO_TYPES, DOCTOR_BLOCKS, f);
+	doctor_ailment(d, AILMENT_NO_TYPES, f);
 	for (size_t i = 0; i < d->node.inv.problems.n; i++)
 		find_no(f, DOCTOR_ADVICE, xstrdup(d->node.inv.problems.s[i]), xstrdup("dmesg | grep -e NVRM -e nvidia may tell more"));
 	foreign_read(d->r, &d->node.inv, &foreign);

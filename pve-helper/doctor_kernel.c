@@ -47,8 +47,7 @@ void check_nouveau(struct doctor *d, struct finding *f)
 {
 	static const struct bdf none;
 
-	/* Beside GPUs that serve it may well be meant for a screen. */
-	doctor_ailment(d, AILMENT_NOUVEAU, doctor_any_serves(d) ? DOCTOR_ADVICE : DOCTOR_BLOCKS, f);
+	doctor_ailment(d, AILMENT_NOUVEAU, f);
 	if (f->n)
 		return;
 	if (root_exists(d->r, "sys/module/nouveau"))
@@ -108,7 +107,7 @@ static void look_at_ari(const struct doctor *d, const struct bdf *gpu, size_t *o
 	*on += enabled != 0;
 	if (enabled)
 		return;
-	find_no(f, doctor_serves(d, gpu) ? DOCTOR_ADVICE : DOCTOR_BLOCKS,
+	find_no(f, doctor_serves(d, gpu) ? DOCTOR_ADVICE : doctor_weigh(d, gpu),
 		xasprintf("GPU %s: ARI is off%s: VFs beyond the eighth function have no place", BDF_STR(gpu),
 			  noari ? ", the kernel's command line has pci=noari" : ""),
 		xstrdup(noari ? "take noari out of the kernel's command line, reboot" :

@@ -179,14 +179,37 @@ bool doctor_any_serves(const struct doctor *d)
 	return false;
 }
 
-void doctor_ailment(const struct doctor *d, enum ailment what, enum doctor_weight weight,
-		    struct finding *f)
+enum said doctor_asks_sriov(const struct doctor *d, const struct bdf *gpu)
+{
+	struct node_keys keys;
+
+	if (!d->has_conf || sriov_node_keys(&d->node, gpu, &keys, NULL) < 0)
+		return SAID_NOTHING;
+	return keys.sriov;
+}
+
+enum doctor_weight doctor_weigh(const struct doctor *d, const struct bdf *gpu)
+{
+	if (!doctor_any_serves(d))
+		return DOCTOR_BLOCKS;
+	return doctor_asks_sriov(d, gpu) == SAID_YES ? DOCTOR_BLOCKS : DOCTOR_ADVICE;
+}
+
+/* Passed through whole, or with a screen on it, may well be meant; and some of its VFs are enough. */
+static enum doctor_weight weigh_sick(const struct doctor *d, const struct sick_gpu *s)
+{
+	if (s->serves || (doctor_any_serves(d) && (s->what == AILMENT_PASSTHROUGH || s->what == AILMENT_NOUVEAU)))
+		return DOCTOR_ADVICE;
+	return doctor_weigh(d, &s->addr);
+}
+
+void doctor_ailment(const struct doctor *d, enum ailment what, struct finding *f)
 {
 	for (size_t i = 0; i < d->node.health.n; i++) {
 		const struct sick_gpu *s = &d->node.health.sick[i];
 
 		if (s->what == what)
-			find_no(f, weight, xasprintf("GPU %s: %s", BDF_STR(&s->addr), health_cause(what)),
+			find_no(f, weigh_sick(d, s), xasprintf("GPU %s: %s", BDF_STR(&s->addr), health_cause(what)),
 				health_cure(what, &s->addr));
 	}
 }

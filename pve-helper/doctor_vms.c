@@ -10,6 +10,7 @@
 #include "gc_intents.h"
 #include "hookscript.h"
 #include "intent.h"
+#include "scan.h"
 #include "xalloc.h"
 
 /* False, and not applicable, where settings and VMs could not be read. */
@@ -65,6 +66,30 @@ static void tell_count(const struct doctor *d, struct finding *f)
 
 /* --- what they are to get --- */
 
+/* A type is known as long as it was seen once: who offers it may be one that cannot serve now. */
+static bool any_serves_type(const struct doctor *d, const struct vgpu_type *t)
+{
+	for (size_t i = 0; i < d->node.inv.ngpus; i++)
+		if (gpu_offer(&d->node.inv.gpus[i], t) && doctor_serves(d, &d->node.inv.gpus[i].addr))
+			return true;
+	return false;
+}
+
+static void look_at_types(struct doctor *d, const struct show_vm *vm, const struct vm_intent *in,
+			  struct finding *f)
+{
+	for (size_t i = 0; i < in->choices.n; i++) {
+		const struct vgpu_type *t;
+
+		if (scan_resolve(d->r, &d->node.catalog, &d->node.inv, in->choices.s[i], NULL, 0, &t, NULL) == 0 &&
+		    any_serves_type(d, t))
+			return;
+	}
+	find_no(f, DOCTOR_BLOCKS, xasprintf("vm %u: hostpci%u: no GPU that can serve has %s", vm->vmid, in->index,
+					    in->choices.s[0]),
+		xstrdup("mend the GPU that has it (gpus, vfs, types above), or choose a type that `pve-vgpu types` shows room of"));
+}
+
 /* What a start would be refused for before it looks for room. */
 static void look_at_intent(struct doctor *d, const struct show_vm *vm, struct finding *f)
 {
@@ -76,8 +101,11 @@ static void look_at_intent(struct doctor *d, const struct show_vm *vm, struct fi
 	/* Told by checks of their own. */
 	if (is_wrong(vm, SHOW_CONFIG) || is_wrong(vm, SHOW_IDENTITY))
 		return;
-	if (intent_wants(d->c, vm->vs, &vm->conf, &d->node.catalog, &d->node.inv, NULL, 0, &wants, &e) == 0)
+	if (intent_wants(d->c, vm->vs, &vm->conf, &d->node.catalog, &d->node.inv, NULL, 0, &wants, &e) == 0) {
+		for (size_t i = 0; i < vm->vs->n_intents; i++)
+			look_at_types(d, vm, &vm->vs->intents[i], f);
 		return;
+	}
 	fail_in(&e, -1, "vm %u", vm->vmid);
 	find_failed(f, DOCTOR_BLOCKS, &e);
 }

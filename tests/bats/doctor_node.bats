@@ -63,8 +63,11 @@ sick_json() {
 	no gpus blocks "GPU $PF: the GPU itself is bound to vfio-pci" "echo $PF > /sys/bus/pci/drivers/nvidia/bind"
 	sick_json <<< '{"gpus": [{"bdf": "0000:e8:00.0"}, {"bdf": "0000:f8:00.0", "driver": "vfio-pci", "framework": "none"}]}'
 	no gpus advice 'GPU 0000:f8:00.0: the GPU itself is bound to vfio-pci' 'unbind'
+	# Another serves, and node.conf asks for this one, too.
 	sick sick-unbound
 	no gpus blocks "GPU $PF: no driver is bound to it, though nvidia is loaded" '/sys/bus/pci/drivers/nvidia/bind'
+	rm "$ROOT/etc/pve-vgpu/node.conf"
+	no gpus advice "GPU $PF: no driver is bound to it" ''
 	ROOT=$BATS_TEST_TMPDIR/none
 	sick_json <<< '{"gpus": []}'
 	no gpus blocks 'this node has no GPU' 'lspci'

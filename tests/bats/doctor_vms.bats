@@ -181,8 +181,52 @@ refute_mode() {
 	says intents yes
 	settings '[vm 100]' 'hostpci0 = A40-24A' 'gpu = 0000:99:00.0'
 	no intents blocks '0000:99:00.0' ''
-	# A template is never started, and a VM that is full elsewhere is no fault of the node's.
+	# A template is never started.
 	vm 100 'template: 1'
+	says intents yes
+}
+
+# two_boards NUMVFS: an A40, and an L40S with so many VFs
+two_boards() {
+	node_json <<< "{\"gpus\":[{\"bdf\":\"$PF\"},{\"bdf\":\"0000:f8:00.0\",\"types\":\"L40S\",\"device\":\"26b9\",\"numvfs\":$1}]}"
+	well 5.15.158-2-pve
+}
+
+@test "intents: a type that was seen here, on a GPU that cannot serve now" {
+	two_boards 32
+	vm 100 "$(args_of 100) -uuid $(uuid 100)" 'hookscript: local:snippets/pve-vgpu'
+	settings '[vm 100]' 'hostpci0 = L40S-8Q'
+	pve_vgpu types > /dev/null
+	says intents yes
+	node_teardown
+	MOUNTED=''
+	two_boards 0
+	rm "$ROOT/etc/pve-vgpu/node.conf"
+	no vfs advice 'GPU 0000:f8:00.0: SR-IOV is not enabled' 'pve-vgpu sriov enable'
+	no intents blocks 'L40S-8Q' 'pve-vgpu'
+	settings '[vm 100]' 'hostpci0 = L40S-8Q, A40-24A'
+	says intents yes
+	run -0 pve_vgpu doctor
+	# What node.conf asks for is no advice.
+	node_conf '[gpu 0000:f8:00.0]' 'sriov = yes'
+	no vfs blocks 'GPU 0000:f8:00.0: node.conf asks for SR-IOV' 'pve-vgpu sriov enable'
+}
+
+@test "intents: a type that is known, and that the driver does not list any more" {
+	ready nvidia-vfio
+	pve_vgpu types > /dev/null
+	says intents yes
+	node_teardown
+	MOUNTED=''
+	node sick-no-types-vfio
+	map_vgpus
+	no types blocks "GPU $PF: it shows no vGPU types" 'nvidia-vgpud'
+	no intents blocks 'vm 100: hostpci0: no GPU that can serve has A40-24A' 'mend the GPU'
+}
+
+@test "intents: a full GPU is no fault of the node's" {
+	ready
+	pve_vgpu create A40-48Q > /dev/null
 	says intents yes
 }
 
