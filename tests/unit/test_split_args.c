@@ -124,6 +124,15 @@ int main(void)
 		/* Both kinds are among them. */
 		CHECK(none > LINES / 10 && none < LINES * 9 / 10);
 	}
+	TEST("args_give_uuid: as a word of its own alone") {
+		CHECK(args_give_uuid("-device x -uuid 1"));
+		CHECK(args_give_uuid("--uuid 1"));
+		CHECK(args_give_uuid("\"-uuid\" 1"));
+		CHECK(!args_give_uuid("-smbios type=1,-uuid"));
+		CHECK(!args_give_uuid("'a -uuid 1'"));
+		CHECK(!args_give_uuid("-uuid 'x"));
+		CHECK(!args_give_uuid(NULL));
+	}
 	TEST("args_quote: a word that is written so is read as it was") {
 		AUTO_FREE char *plain = args_quote("vfio-pci,id=hostpci0"), *blank = args_quote("a b");
 
