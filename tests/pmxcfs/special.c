@@ -119,15 +119,34 @@ static int age(struct cluster *c, const char *text)
 	return 0;
 }
 
+/* The names that faults and the log have: Debian 11's glibc has no strerrorname_np(). */
+#define E(name) { #name, name }
+static const struct errno_name {
+	const char *name;
+	int number;
+} errno_names[] = {
+	E(EPERM), E(ENOENT), E(EINTR), E(EIO), E(EBADF), E(EAGAIN), E(ENOMEM), E(EACCES), E(EBUSY), E(EEXIST), E(EXDEV),
+	E(ENODEV), E(ENOTDIR), E(EISDIR), E(EINVAL), E(ENFILE), E(EFBIG), E(ENOSPC), E(EROFS), E(ENAMETOOLONG), E(ENOSYS),
+	E(ENOTEMPTY), E(ELOOP), E(EOPNOTSUPP), E(ENOTCONN), E(ETIMEDOUT), E(ESTALE), E(EDQUOT), { NULL, 0 },
+};
+#undef E
+
 static int errno_of(const char *name)
 {
-	for (int i = 1; i < 134; i++) {
-		const char *this = strerrorname_np(i);
+	const struct errno_name *n = errno_names;
 
-		if (this && !strcmp(this, name))
-			return i;
-	}
-	return 0;
+	while (n->name && strcmp(n->name, name))
+		n++;
+	return n->number;
+}
+
+static const char *name_of(int number)
+{
+	const struct errno_name *n = errno_names;
+
+	while (n->name && n->number != number)
+		n++;
+	return n->name ? n->name : strerror(number);
 }
 
 /* "OPERATION PATTERN ERRNO COUNT" */
@@ -189,5 +208,5 @@ void cluster_note(struct cluster *c, const struct node *n, const char *op,
 		  const char *path, const char *to, int rc)
 {
 	fprintf(c->log, "%s %s %s%s%s%s%s\n", n->name, op, path, to ? " " : "", to ? to : "",
-		rc < 0 ? " " : "", rc < 0 ? strerrorname_np(-rc) : "");
+		rc < 0 ? " " : "", rc < 0 ? name_of(-rc) : "");
 }
