@@ -122,6 +122,8 @@ static int status(const struct ctx *c, struct err *e)
 		print_place(&l.p[i]);
 	for (size_t i = 0; i < l.lost.n; i++)
 		fprintf(stderr, "pve-vgpu: %s\n", l.lost.s[i]);
+	for (size_t i = 0; i < l.unread.n; i++)
+		fprintf(stderr, "pve-vgpu: %s\n", l.unread.s[i]);
 	rc = snippet_volume(&c->root, &volid, e);
 	return rc == -ENOENT ? fail_in(e, rc, "snippet status") : rc;
 }

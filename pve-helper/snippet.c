@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "cluster.h"
 #include "parse.h"
 #include "pve_call.h"
 #include "quote.h"
@@ -14,6 +15,7 @@
 #include "xalloc.h"
 
 #define VM_DIR	"etc/pve/qemu-server"
+#define PMXCFS	"usr/bin/pmxcfs"	/* of pve-cluster, on every node of PVE */
 
 /* --- what there is --- */
 
@@ -29,9 +31,15 @@ void snippet_places_free(struct snippet_places *l)
 	for (size_t i = 0; i < l->n; i++)
 		place_free(&l->p[i]);
 	free(take_ptr(l->p));
+	for (size_t i = 0; i < l->nuses; i++) {
+		free(l->uses[i].volid);
+		free(l->uses[i].vms);
+	}
+	free(take_ptr(l->uses));
 	strlist_free(&l->lost);
+	strlist_free(&l->unread);
 	storage_list_free(&l->storages);
-	l->n = 0;
+	l->n = l->nuses = 0;
 }
 
 /* Whether anything has the name, a link that leads nowhere too. */
@@ -54,14 +62,21 @@ static void look_at(const struct root *r, const struct storage *s, struct snippe
 	p->link = ours ? SNIPPET_OURS : is_taken(r, p->path) ? SNIPPET_FOREIGN : SNIPPET_NONE;
 }
 
+/* A volume of this storage. */
+static bool is_in(const char *volid, const char *storage)
+{
+	size_t len = strlen(storage);
+
+	return !strncmp(volid, storage, len) && volid[len] == ':';
+}
+
 /* A storage's place counts the VMs whose hookscript there leads to us, by whatever name. */
 static void count_user(struct snippet_places *l, const char *volid, unsigned int vmid)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		struct snippet_place *p = &l->p[i];
-		size_t len = strlen(p->storage->id);
 
-		if (!strncmp(volid, p->storage->id, len) && volid[len] == ':') {
+		if (is_in(volid, p->storage->id)) {
 			unsigned int *slot = GROW(p->vms, p->nvms);
 
 			*slot = vmid;
@@ -69,17 +84,43 @@ static void count_user(struct snippet_places *l, const char *volid, unsigned int
 	}
 }
 
+static struct snippet_use *use_of(struct snippet_places *l, const char *volid)
+{
+	struct snippet_use *use;
+
+	for (size_t i = 0; i < l->nuses; i++)
+		if (!strcmp(l->uses[i].volid, volid))
+			return &l->uses[i];
+	use = GROW(l->uses, l->nuses);
+	use->volid = xstrdup(volid);
+	return use;
+}
+
+static void note_use(struct snippet_places *l, const char *volid, unsigned int vmid)
+{
+	struct snippet_use *use = use_of(l, volid);
+	unsigned int *slot = GROW(use->vms, use->nvms);
+
+	*slot = vmid;
+	count_user(l, volid, vmid);
+}
+
 /* With a hookscript of our name that does not lead to us PVE does not start the VM, or calls another program. */
 static void add_vm(const struct root *r, struct snippet_places *l, unsigned int vmid)
 {
 	AUTO_VMCONF struct vmconf conf = { 0 };
 	AUTO_FREE char *path = NULL;
+	AUTO_ERR struct err why = { 0 };
+	int rc = vmconf_read(r, vmid, NULL, &conf, &why);
 
-	if (vmconf_read(r, vmid, NULL, &conf, NULL) < 0 || !conf.hookscript)
+	/* One that is gone by now was destroyed or has moved. */
+	if (rc < 0 && rc != -ENOENT)
+		strlist_take(&l->unread, xasprintf("vm %u: %s", vmid, why.msg));
+	if (rc < 0 || !conf.hookscript)
 		return;
 	if (storage_snippet_path(&l->storages, conf.hookscript, &path, NULL) == 0 &&
 	    snippet_is_ours(r, path))
-		count_user(l, conf.hookscript, vmid);
+		note_use(l, conf.hookscript, vmid);
 	else if (!strcmp(path_base(conf.hookscript), SNIPPET_NAME))
 		strlist_take(&l->lost, xasprintf("vm %u: its hookscript %s is not there on this node",
 						 vmid, QUOTED(conf.hookscript)));
@@ -122,7 +163,7 @@ static int add_vms(const struct root *r, struct snippet_places *l, struct err *e
 	return 0;
 }
 
-int snippet_look(const struct root *r, struct snippet_places *out, struct err *e)
+static int add_places(const struct root *r, struct snippet_places *out, struct err *e)
 {
 	AUTO_FREE char *node = storage_local_node(r);
 	int rc = storage_list_read(r, &out->storages, e);
@@ -137,6 +178,13 @@ int snippet_look(const struct root *r, struct snippet_places *out, struct err *e
 
 		look_at(r, s, p);
 	}
+	return rc;
+}
+
+int snippet_look(const struct root *r, struct snippet_places *out, struct err *e)
+{
+	int rc = add_places(r, out, e);
+
 	return rc < 0 ? rc : add_vms(r, out, e);
 }
 
@@ -361,30 +409,55 @@ int snippet_install(const struct root *r, const char *storage, bool enable, bool
 
 /* --- removing --- */
 
-static char *vmid_list(const struct snippet_place *p)
-{
-	AUTO_STRLIST struct strlist ids = { 0 };
-
-	for (size_t i = 0; i < p->nvms; i++)
-		strlist_take(&ids, xasprintf("%u", p->vms[i]));
-	return strlist_join(&ids, ", ");
-}
-
 static bool concerns(const struct snippet_place *p, const char *storage)
 {
 	return p->link == SNIPPET_OURS && storage_is_local(p->storage) &&
 		(!storage || !strcmp(p->storage->id, storage));
 }
 
-static int check_unused(const struct snippet_place *p, struct err *e)
+/* No configs where PVE is: pmxcfs does not run. Where it is not, nobody has a hookscript. */
+static int add_users(const struct root *r, struct snippet_places *l, struct err *e)
 {
-	AUTO_FREE char *ids = vmid_list(p);
+	AUTO_ERR struct err why = { 0 };
+	int rc = add_vms(r, l, &why);
 
-	if (!p->nvms)
+	if (rc == -ENOENT && !root_exists(r, PMXCFS))
 		return 0;
-	fail(e, -EBUSY, "%s is the hookscript of %s %s", p->volid, p->nvms == 1 ? "vm" : "vms", ids);
-	err_hint(e, "for each of them: pve-vgpu unset <vmid>, or qm set <vmid> --delete hookscript");
-	return -EBUSY;
+	if (rc == -ENOENT && cluster_mounted(r, e) < 0)
+		return rc;
+	return rc < 0 ? err_move(e, &why, rc) : 0;
+}
+
+static char *use_text(const struct snippet_use *use)
+{
+	AUTO_STRLIST struct strlist ids = { 0 };
+	AUTO_FREE char *list = NULL;
+
+	for (size_t i = 0; i < use->nvms; i++)
+		strlist_take(&ids, xasprintf("%u", use->vms[i]));
+	list = strlist_join(&ids, ", ");
+	return xasprintf("%s is the hookscript of %s %s", use->volid, use->nvms == 1 ? "vm" : "vms", list);
+}
+
+static int check_unused(const struct snippet_places *l, const char *storage, struct err *e)
+{
+	AUTO_STRLIST struct strlist used = { 0 };
+	AUTO_FREE char *list = NULL;
+
+	for (size_t i = 0; i < l->nuses; i++)
+		if (!storage || is_in(l->uses[i].volid, storage))
+			strlist_take(&used, use_text(&l->uses[i]));
+	if (used.n) {
+		list = strlist_join(&used, "; ");
+		fail(e, -EBUSY, "%s", list);
+		err_hint(e, "for each of them: pve-vgpu unset <vmid>, or qm set <vmid> --delete hookscript");
+		return -EBUSY;
+	}
+	if (!l->unread.n)
+		return 0;
+	fail(e, -EIO, "%s", l->unread.s[0]);
+	err_hint(e, "whether pve-vgpu is its hookscript is not known: put the config right");
+	return -EIO;
 }
 
 static int remove_at(const struct root *r, const struct snippet_place *p, bool dry_run,
@@ -404,13 +477,14 @@ int snippet_remove(const struct root *r, const char *storage, bool dry_run, stru
 		   struct err *e)
 {
 	AUTO_PLACES struct snippet_places l = { 0 };
-	int rc = snippet_look(r, &l, e);
+	int rc = add_places(r, &l, e);
 
 	if (rc == 0 && storage && !storage_find(&l.storages, storage))
 		return refuse_unknown(storage, e);
-	for (size_t i = 0; i < l.n && rc == 0; i++)
-		if (concerns(&l.p[i], storage))
-			rc = check_unused(&l.p[i], e);
+	if (rc == 0)
+		rc = add_users(r, &l, e);
+	if (rc == 0)
+		rc = check_unused(&l, storage, e);
 	for (size_t i = 0; i < l.n && rc == 0; i++)
 		if (concerns(&l.p[i], storage))
 			rc = remove_at(r, &l.p[i], dry_run, said, e);

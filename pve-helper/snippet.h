@@ -25,11 +25,21 @@ struct snippet_place {
 	size_t nvms;
 };
 
+/* A hookscript that leads to us, in whatever storage, and the VMs of this node that have it. */
+struct snippet_use {
+	char *volid;
+	unsigned int *vms;
+	size_t nvms;
+};
+
 struct snippet_places {
 	struct storage_list storages;
 	struct snippet_place *p;
 	size_t n;
+	struct snippet_use *uses;
+	size_t nuses;
 	struct strlist lost;		/* VMs whose hookscript is a link of ours that is not there, a line each */
+	struct strlist unread;		/* VMs whose config could not be read, a line each */
 };
 
 /* All of that. Returns 0 or -errno. Release with snippet_places_free(). */
@@ -53,7 +63,13 @@ int snippet_install(const struct root *r, const char *storage, bool enable, bool
 
 /*
  * Remove our links from the node's own storages, or from the one that is asked
- * for. -EBUSY while a VM of this node has one as its hookscript: then none goes.
+ * for. Refused, and then none goes, while a VM of this node has one of them as
+ * its hookscript; with @storage NULL also for VMs that have us as theirs through
+ * any other storage: the package is removed behind this. On a machine without
+ * PVE there are no VMs.
+ *
+ * Returns 0; -EBUSY: such VMs, all of which the message names; -EIO: a VM's
+ * config could not be read; -ENOENT: no such storage, or /etc/pve is not mounted.
  */
 int snippet_remove(const struct root *r, const char *storage, bool dry_run, struct strlist *said,
 		   struct err *e);

@@ -184,6 +184,79 @@ storages() {
 	assert_output "in no local storage"
 }
 
+@test "remove names every VM of this node that has it, through whatever storage" {
+	local list='local:snippets/pve-vgpu is the hookscript of vms 100, 103; '
+	list+='nas:snippets/gpu is the hookscript of vm 101; off:snippets/pve-vgpu is the hookscript of vm 102'
+
+	mkdir -p "$ROOT"/mnt/nas/snippets "$ROOT"/off/snippets "$ROOT/etc/pve/nodes/pve2/qemu-server"
+	storages 'dir: local' $'\tcontent snippets' '' 'nfs: nas' $'\tpath /mnt/nas' $'\tcontent snippets' '' \
+		'dir: off' $'\tpath /off' $'\tdisable 1' ''
+	pve_vgpu snippet install
+	ln -s /usr/bin/pve-vgpu "$ROOT/mnt/nas/snippets/gpu"
+	ln -s /usr/bin/pve-vgpu "$ROOT/off/snippets/pve-vgpu"
+	vm 100 'hookscript: local:snippets/pve-vgpu'
+	vm 101 'hookscript: nas:snippets/gpu'
+	# PVE calls the hookscript of a storage that is disabled, too.
+	vm 102 'hookscript: off:snippets/pve-vgpu'
+	vm 103 'hookscript: local:snippets/pve-vgpu'
+	# Another's, one of another node, one that is only in a snapshot
+	vm 104 'hookscript: local:snippets/other.sh'
+	echo 'hookscript: local:snippets/pve-vgpu' > "$ROOT/etc/pve/nodes/pve2/qemu-server/105.conf"
+	vm 106 '' '[before]' 'hookscript: local:snippets/pve-vgpu'
+	run pve_vgpu snippet remove
+	assert_failure
+	assert_output "pve-vgpu: snippet remove: $list"
+	assert_output 'hint: for each of them: pve-vgpu unset <vmid>, or qm set <vmid> --delete hookscript'
+	[ -L "$LINK" ]
+	# One storage's link is the business of that storage's VMs.
+	vm 100
+	vm 103
+	run pve_vgpu snippet remove --storage local --dry-run
+	assert_success
+	run pve_vgpu snippet remove --dry-run
+	assert_failure
+	assert_output 'remove: nas:snippets/gpu is the hookscript of vm 101; off:snippets/pve-vgpu is the hookscript of vm 102'
+	vm 101
+	vm 102
+	run pve_vgpu snippet remove
+	assert_success
+	[ ! -L "$LINK" ]
+}
+
+@test "remove: a config that cannot be read may have it" {
+	pve_vgpu snippet install
+	vm 100 'cores: 2'
+	mkdir "$ROOT/etc/pve/qemu-server/101.conf"
+	run pve_vgpu snippet remove
+	assert_failure
+	assert_output 'snippet remove: vm 101: '
+	assert_output 'hint: whether pve-vgpu is its hookscript is not known'
+	run --separate-stderr pve_vgpu snippet status
+	assert_success
+	[[ $stderr == 'pve-vgpu: vm 101: '* ]]
+	[ -L "$LINK" ]
+}
+
+@test "remove: where PVE is and /etc/pve is not mounted nobody knows; where PVE is not there are no VMs" {
+	pve_vgpu snippet install
+	rm -r "$ROOT/etc/pve"
+	mkdir "$ROOT/etc/pve"
+	: > "$ROOT/usr/bin/pmxcfs"
+	run pve_vgpu snippet remove
+	assert_failure
+	assert_output 'snippet remove: /etc/pve is not mounted'
+	assert_output 'hint: systemctl status pve-cluster'
+	[ -L "$LINK" ]
+	rm "$ROOT/usr/bin/pmxcfs"
+	run pve_vgpu snippet remove
+	assert_success
+	[ ! -L "$LINK" ]
+	rmdir "$ROOT/etc/pve"
+	run pve_vgpu snippet remove
+	assert_success
+	assert_output 'in no local storage'
+}
+
 @test "wrong usage" {
 	for words in '' 'nonsense' 'install status' 'status --enable' 'status --storage local' 'status --dry-run' \
 		'remove --enable' 'install --json'; do
