@@ -53,8 +53,10 @@ WRAPPER := qemu-wrapper/qemu-wrapper
 SIM     := tests/sim/vgpu-sim
 PMXCFS  := tests/pmxcfs/pmxcfs-sim
 
-all: $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
+all: programs $(SIM) $(PMXCFS)
 
+# What is installed.
+programs: $(HELPER) $(WRAPPER)
 
 $(HELPER): $(HELPER_OBJ) $(BUILD)/lib/libpvevgpu.a
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -133,7 +135,7 @@ install: $(HELPER) $(WRAPPER)
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
 
-.PHONY: all unit check check-node check-package node-deps demo bench install clean
+.PHONY: all programs unit check check-node check-package node-deps demo bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
