@@ -39,7 +39,7 @@ int main(void)
 	}
 	TEST("json: a field of the wrong kind is a field that is not there") {
 		static const char text[] =
-			"{\"s\":\"x\",\"n\":7,\"big\":99999999999999999999,\"neg\":-1,\"f\":true,\"a\":[],\"o\":{},\"z\":null}";
+			"{\"s\":\"x\",\"n\":7,\"neg\":-1,\"f\":true,\"a\":[],\"o\":{},\"z\":null}";
 		AUTO_JSON struct json_object *o = json_parse(text, strlen(text));
 
 		CHECK(o);
@@ -50,12 +50,17 @@ int main(void)
 		CHECK_NUM(json_num(o, "n", 3, 10), 7);
 		CHECK_NUM(json_num(o, "n", 3, 6), 3);
 		CHECK_NUM(json_num(o, "neg", 3, 10), 3);
-		CHECK_NUM(json_num(o, "big", 3, 10), 3);
 		CHECK_NUM(json_num(o, "s", 3, 10), 3);
 		CHECK(json_flag(o, "f"));
 		CHECK(!json_flag(o, "n"));
 		CHECK(json_arr(o, "a") && !json_arr(o, "o") && !json_arr(json_arr(o, "a"), "a"));
 		CHECK(json_obj(o, "o") && !json_obj(o, "a"));
+	}
+	TEST("json: a number too large for 64 bits is not there; from json-c 0.18 on its whole document is refused") {
+		static const char text[] = "{\"big\":99999999999999999999}";
+		AUTO_JSON struct json_object *o = json_parse(text, strlen(text));
+
+		CHECK_NUM(json_num(o, "big", 3, 10), 3);
 	}
 	TEST("json_print: null for what is not known, strings escaped, a newline at the end") {
 		AUTO_JSON struct json_object *o = json_object_new_object();
