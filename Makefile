@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# Targets: all check check-node check-package node-deps demo bench install clean; V=1 shows the commands.
+# Targets: all check check-node check-package packages-check packages-deps node-deps demo bench install clean; V=1 shows the commands.
 
 PREFIX     ?= /usr
 BINDIR     ?= $(PREFIX)/bin
@@ -107,6 +107,14 @@ node-deps:
 	apt-get install -y --no-install-recommends \
 		busybox-static cpio e2fsprogs kmod mmdebstrap qemu-system-x86 xz-utils zstd
 
+# The packages, built on Debian 11, 12 and 13 and installed, upgraded, removed and purged there: all, or those of RELEASES.
+packages-check: all
+	$(Q)tests/package/run $(RELEASES)
+
+# What packages-check and check-package take besides the build dependencies.
+packages-deps:
+	apt-get install -y --no-install-recommends binutils debhelper dpkg-dev fuse3 git mmdebstrap util-linux
+
 # The package of the wrapper, installed and removed in a Debian of its own.
 check-package:
 	$(Q)tests/wrapper/package
@@ -135,7 +143,7 @@ install: $(HELPER) $(WRAPPER)
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
 
-.PHONY: all programs unit check check-node check-package node-deps demo bench install clean
+.PHONY: all programs unit check check-node check-package packages-check packages-deps node-deps demo bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -27,7 +27,8 @@ fi
 # Another run may be building what this one wants: how long to wait for it, in seconds.
 LOCK_LIMIT=1200
 
-say() { printf 'node: %s\n' "$*" >&2; }
+# ME and DEPS are of who sources this: a name for its messages, and what brings the programs that it needs.
+say() { printf '%s: %s\n' "${ME:-node}" "$*" >&2; }
 
 die() {
 	say "$*"
@@ -41,7 +42,7 @@ need() {
 	for program; do
 		[ -x "$(type -P "$program")" ] || missing+=("$program")
 	done
-	[ "${#missing[@]}" -eq 0 ] || die "not installed: ${missing[*]}; 'make node-deps' brings what the test node needs"
+	[ "${#missing[@]}" -eq 0 ] || die "not installed: ${missing[*]}; 'make ${DEPS:-node-deps}' brings what is needed here"
 }
 
 # hash_of: a short name for what is on standard input
@@ -129,7 +130,7 @@ build_in() {
 	private bash -euc '
 		root=$1 out=$2 script=$3 kernel=$4 top=$5
 		trap "umount -R -l \"$root/mnt\" \"$root/tmp\" \"$root/dev\" \"$root/proc\"
-			umount -q -l \"$root/usr/src\" \"$root\"/usr/lib/linux-kbuild-* || :" EXIT
+			[ -z \"$kernel\" ] || umount -q -l \"$root/usr/src\" \"$root\"/usr/lib/linux-kbuild-* || :" EXIT
 		mount -t tmpfs tmpfs "$root/mnt"
 		mkdir "$root/mnt/out" "$root/mnt/src"
 		mount --bind "$out" "$root/mnt/out"
@@ -161,7 +162,7 @@ prune() {
 		remove "$CACHE/tmp"
 		find "$CACHE" -mindepth 2 -maxdepth 2 -type d -mtime +6 \
 			\( -path "$CACHE/kernel/*" -o -path "$CACHE/image/*" -o -path "$CACHE/buildroot/*" \
-			-o -path "$CACHE/module/*" -o -path "$CACHE/programs/*" \) -print0 |
+			-o -path "$CACHE/module/*" -o -path "$CACHE/programs/*" -o -path "$CACHE/package-*/*" \) -print0 |
 			while IFS= read -r -d '' old; do
 				say "no longer used: ${old#"$CACHE/"}"
 				remove "$old"
