@@ -483,9 +483,9 @@ static size_t place_among(const struct refusal_list *l, const struct refusal *r,
 	size_t before = 0;
 
 	*n = 0;
-	for (const struct refusal *o = l->r; o < l->r + l->n; o++) {
-		before += o < r && is_alike(o, r);
-		*n += is_alike(o, r);
+	for (size_t i = 0; i < l->n; i++) {
+		before += &l->r[i] < r && is_alike(&l->r[i], r);
+		*n += is_alike(&l->r[i], r);
 	}
 	return before;
 }
@@ -493,7 +493,8 @@ static size_t place_among(const struct refusal_list *l, const struct refusal *r,
 /* The place is found; what the many places before it said, each kind once. */
 static void tell_refusals(const struct job *j)
 {
-	for (const struct refusal *r = j->refused.r; r < j->refused.r + j->refused.n; r++) {
+	for (size_t i = 0; i < j->refused.n; i++) {
+		const struct refusal *r = &j->refused.r[i];
 		size_t n;
 
 		if (r->rc && !r->nothing && !place_among(&j->refused, r, &n) && n > 1)
