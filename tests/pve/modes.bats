@@ -157,7 +157,7 @@ chained() {
 	mv "$ROOT/etc/pve/qemu-server/100.conf" "$ROOT/etc/pve/nodes/there/qemu-server/"
 	works qm --migrated-from there start 100
 	assert_output 'own 100 pre-start from=there'
-	works qm stop-target 100 there
+	target_ends 100
 	assert_output 'own 100 post-stop'
 	assert_no_vgpus
 	assert_over 100

@@ -167,7 +167,7 @@ incoming() {
 
 @test "a failed migration: the target's post-stop in 9.2 works from the record alone" {
 	incoming 9.2 nvidia-vfio
-	works qm stop-target 100 there
+	target_ends 100
 	assert_equal "$(phases 100)" 'pre-start post-start post-stop'
 	assert_no_vgpus
 	assert_over 100

@@ -182,6 +182,15 @@ works() {
 	quiet
 }
 
+# target_ends VMID: where PVE ends the target of a failed migration it does not wait for QEMU's end, so that a write may be
+# refused before another is taken
+target_ends() {
+	run qm stop-target "$1" there
+	assert_success
+	refute_output 'failed in'
+	refute_output 'TEST FAILED'
+}
+
 # quiet: nothing of a failed hook, no hint and no refused write in the output
 quiet() {
 	refute_output 'failed in'
