@@ -74,10 +74,13 @@ plain() {
 
 @test "enable: a program that says yes and does nothing is not believed" {
 	bare
+	# Room for three tries on a busy machine, too
+	node_conf '[defaults]' 'sriov-wait = 10'
 	tell nothing 2
 	run -0 pve_vgpu sriov enable $PF
 	assert_equal "$(ran | wc -l)" 3
 	pve_vgpu sriov disable $PF
+	node_conf '[defaults]' 'sriov-wait = 2'
 	tell nothing
 	run -1 pve_vgpu sriov enable $PF
 	assert_output "'$MANAGE' reported success, and there are no VFs"
