@@ -236,6 +236,8 @@ vendor_mig() {
 	ready
 	node_conf '[defaults]' 'sriov = yes' 'scheduler = fixed-share'
 	no scheduler blocks "GPU $PF: the scheduler of node.conf is not written into /etc/modprobe.d/pve-vgpu.conf" 'pve-vgpu scheduler apply'
+	node_conf '[defaults]' 'sriov = yes' '[gpu A40]' 'scheduler = fixed-share'
+	no scheduler blocks "GPU $PF: the scheduler of node.conf is not written" 'pve-vgpu scheduler apply'
 	mkdir -p "$ROOT/proc/driver/nvidia"
 	printf 'RegistryDwords: ""\nRegistryDwordsPerDevice: ""\n' > "$ROOT/proc/driver/nvidia/params"
 	pve_vgpu scheduler apply > /dev/null

@@ -62,6 +62,16 @@ args_of() {
 	no modes blocks 'qemu-server 8.2.4 does not know NVIDIA' 'apt full-upgrade; or apt install pve-vgpu-qemu-wrapper'
 	wrapper_here
 	says modes yes 'nvidia-vfio: wrapper'
+	rm -r "$ROOT/usr/lib/pve-vgpu"
+	qemu_server 8.2.5
+	says modes yes 'nvidia-vfio: native by mapping'
+	# PCI domains other than 0000 came later.
+	ROOT=$BATS_TEST_TMPDIR/domain
+	node domain1-vfio
+	well 6.8.12-4-pve
+	says modes yes
+	qemu_server 9.0.1
+	no modes blocks 'PCI domains other than 0000' 'apt full-upgrade'
 	ROOT=$BATS_TEST_TMPDIR/none
 	node sick-no-vfs
 	well 5.15.158-2-pve
