@@ -20,6 +20,7 @@ void check_gpus(struct doctor *d, struct finding *f)
 	AUTO_FREE char *gpus = NULL;
 
 	if (!d->has_node) {
+		err_hint(&d->node_err, "findmnt /sys; dmesg may tell more");
 		find_failed(f, DOCTOR_BLOCKS, &d->node_err);
 		return;
 	}

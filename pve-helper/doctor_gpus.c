@@ -84,7 +84,8 @@ static void find_parted(struct doctor *d, struct finding *f)
 
 	mdev_check_drivers(d->r, &d->node.inv);
 	while (l->n > before)
-		find_no(f, DOCTOR_ADVICE, l->s[--l->n], NULL);
+		find_no(f, DOCTOR_ADVICE, l->s[--l->n],
+			xstrdup("with none of its vGPUs in use: " SRIOV_MANAGE " -d <GPU>; " SRIOV_MANAGE " -e <GPU>"));
 }
 
 void check_vf_driver(struct doctor *d, struct finding *f)
@@ -219,6 +220,7 @@ void check_scheduler(struct doctor *d, struct finding *f)
 		return;
 	}
 	if (scheduler_node_read(&d->node, &s, &e) < 0) {
+		err_hint(&e, "pve-vgpu scheduler status");
 		find_failed(f, DOCTOR_ADVICE, &e);
 		return;
 	}

@@ -133,6 +133,7 @@ void check_snippet(struct doctor *d, struct finding *f)
 	AUTO_ERR struct err e = { 0 };
 
 	if (snippet_look(d->r, &places, &e) < 0) {
+		err_hint(&e, "pve-vgpu snippet status");
 		find_failed(f, DOCTOR_BLOCKS, &e);
 		return;
 	}
@@ -207,6 +208,7 @@ void check_settings(struct doctor *d, struct finding *f)
 	const struct settings *s = &d->show.settings;
 
 	if (!d->has_show) {
+		err_hint(&d->show_err, "systemctl status pve-cluster; ls -l /etc/pve");
 		find_failed(f, DOCTOR_BLOCKS, &d->show_err);
 		return;
 	}
@@ -233,6 +235,7 @@ void check_node_conf(struct doctor *d, struct finding *f)
 	AUTO_STRLIST struct strlist faults = { 0 };
 
 	if (!d->has_conf) {
+		err_hint(&d->conf_err, "ls -l /" NODE_CONF_PATH);
 		find_failed(f, DOCTOR_BLOCKS, &d->conf_err);
 		return;
 	}

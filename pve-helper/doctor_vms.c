@@ -38,6 +38,19 @@ static bool is_wrong(const struct show_vm *vm, enum show_about about)
 	return false;
 }
 
+/* What to do where show leaves it to its reader. */
+static char *mend_of(const struct show_vm *vm, const struct show_problem *p)
+{
+	if (p->mend)
+		return xstrdup(p->mend);
+	if (p->about == SHOW_FILES)
+		return xasprintf("qm config %u shows it, qm set %u mends it", vm->vmid, vm->vmid);
+	if (p->about == SHOW_LOST)
+		return xasprintf("take it out of [vm %u] in /etc/pve/pve-vgpu.conf, or pve-vgpu set %u <type> --mode auto", vm->vmid,
+				 vm->vmid);
+	return xasprintf("pve-vgpu show %u tells all of it", vm->vmid);
+}
+
 /* A no for each problem of this kind that show has found in the VMs of this node. */
 static void take_problems(const struct doctor *d, enum show_about about, enum doctor_weight weight,
 			  struct finding *f)
@@ -49,8 +62,7 @@ static void take_problems(const struct doctor *d, enum show_about about, enum do
 			const struct show_problem *p = &vm->problems[k];
 
 			if (p->about == about)
-				find_no(f, weight, xasprintf("vm %u: %s", vm->vmid, p->what),
-					p->mend ? xstrdup(p->mend) : NULL);
+				find_no(f, weight, xasprintf("vm %u: %s", vm->vmid, p->what), mend_of(vm, p));
 		}
 }
 
@@ -107,6 +119,7 @@ static void look_at_intent(struct doctor *d, const struct show_vm *vm, struct fi
 		return;
 	}
 	fail_in(&e, -1, "vm %u", vm->vmid);
+	err_hint(&e, "pve-vgpu plan %u", vm->vmid);
 	find_failed(f, DOCTOR_BLOCKS, &e);
 }
 
@@ -275,8 +288,10 @@ void check_leftovers(struct doctor *d, struct finding *f)
 	rc = gc_collect(&dry, &d->show.settings, 0, "doctor", &rep, &e);
 	if (rc == 0)
 		rc = gc_intents(&dry, &d->show.settings, &rep, &e);
-	if (rc < 0)
+	if (rc < 0) {
+		err_hint(&e, "pve-vgpu gc --dry-run");
 		find_failed(f, DOCTOR_ADVICE, &e);
+	}
 	for (size_t i = 0; i < rep.removed.n; i++)
 		find_no(f, DOCTOR_ADVICE, xstrdup(rep.removed.s[i]), xstrdup("pve-vgpu gc"));
 	find_yes(f, "none");

@@ -96,6 +96,7 @@ no() {
 	[ "$2" = advice ] || [ "$status" -eq 1 ] || { echo "status $status"; return 1; }
 	all=$({ pve_vgpu doctor --json 2> /dev/null || true; } | jq -c --arg c "$1" '.[] | select(.check == $c)')
 	assert_equal "$(jq -r .answer <<< "$all")" no || { echo "$all"; return 1; }
+	assert_equal "$(jq -c '[.problems[] | select(.mend == null)]' <<< "$all")" '[]'
 	found=$(jq -c --arg w "$3" --arg m "$4" --argjson b "$([ "$2" = blocks ] && echo true || echo false)" \
 		'[.problems[] | select((.what | contains($w)) and ((.mend // "") | contains($m)) and .blocks == $b)] | length' <<< "$all")
 	[ "$found" -ge 1 ] || { echo "no such thing ($2: '$3', '$4') in: $all"; return 1; }

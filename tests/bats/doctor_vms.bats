@@ -148,6 +148,14 @@ refute_mode() {
 	says configs n/a
 }
 
+@test "configs: a hookscript that is no volume, and a config that cannot be read" {
+	ready
+	vm 100 'hookscript: no:such/thing' "hostpci0: mapping=vgpu-A40,mdev=nvidia-575"
+	no configs blocks "vm 100: hookscript 'no:such/thing'" 'qm config 100'
+	printf 'x\0y' > "$ROOT/etc/pve/qemu-server/100.conf"
+	no configs blocks 'NUL byte' 'qm config 100'
+}
+
 @test "configs: settings that do not reach QEMU, and what a VM has from before, are advice" {
 	ready
 	settings '[vm 100]' 'hostpci0 = A40-24A' 'display = on'
