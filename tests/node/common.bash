@@ -129,7 +129,6 @@ build_in() {
 	# shellcheck disable=SC2016
 	private bash -euc '
 		root=$1 out=$2 script=$3 kernel=$4 top=$5
-		shopt -s nullglob
 		trap "umount -R -l \"$root/mnt\" \"$root/tmp\" \"$root/dev\" \"$root/proc\"
 			[ -z \"$kernel\" ] || umount -q -l \"$root/usr/src\" \"$root\"/usr/lib/linux-kbuild-* || :" EXIT
 		mount -t tmpfs tmpfs "$root/mnt"
@@ -163,13 +162,13 @@ prune() {
 		remove "$CACHE/tmp"
 		find "$CACHE" -mindepth 2 -maxdepth 2 -type d -mtime +6 \
 			\( -path "$CACHE/kernel/*" -o -path "$CACHE/image/*" -o -path "$CACHE/buildroot/*" \
-			-o -path "$CACHE/module/*" -o -path "$CACHE/programs/*" -o -path "$CACHE/package/*" -o -path "$CACHE/package-*/*" \) -print0 |
+			-o -path "$CACHE/module/*" -o -path "$CACHE/programs/*" -o -path "$CACHE/package-*/*" \) -print0 |
 			while IFS= read -r -d '' old; do
 				say "no longer used: ${old#"$CACHE/"}"
 				remove "$old"
 			done
 		# The sources change often, and with them these: the last three of each release are enough.
-		for old in {module,programs,package}/{bookworm,trixie}; do
+		for old in {module,programs,package-node}/{bookworm,trixie}; do
 			[ -d "$CACHE/${old%/*}" ] || continue
 			find "$CACHE/${old%/*}" -mindepth 1 -maxdepth 1 -name "${old#*/}-*" -printf '%T@ %p\n' 2>/dev/null |
 				sort -rn | tail -n +4 | cut -d' ' -f2- | xargs -r rm -rf
