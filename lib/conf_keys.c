@@ -17,7 +17,10 @@ unsigned int conf_keys_add(struct conf_keys *k, const char *name, unsigned int l
 		if (!strcmp(k->names.s[i], name))
 			return k->lines[i];
 	strlist_add(&k->names, name);
-	*GROW(k->lines, k->nlines) = line;
+
+	unsigned int *slot = GROW(k->lines, k->nlines);
+
+	*slot = line;
 	return 0;
 }
 

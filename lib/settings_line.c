@@ -19,9 +19,10 @@ void settings_line_read(const char *line, size_t max, struct settings_line *out)
 
 	conf_line_read(line, max, &sections, &l);
 	*out = (struct settings_line){
-		.kind = l.kind, .why = take_ptr(l.why), .name_len = l.name_len, .value = l.value,
-		.value_len = l.value_len, .comment = l.comment,
+		.kind = l.kind, .name_len = l.name_len, .value = l.value, .value_len = l.value_len,
+		.comment = l.comment,
 	};
+	out->why = take_ptr(l.why);
 	if (l.kind != LINE_SECTION || parse_vmid(l.name, &out->vmid) == 0)
 		return;
 	out->kind = LINE_LOST;

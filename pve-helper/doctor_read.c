@@ -123,7 +123,10 @@ static void read_vms(struct doctor *d)
 			vm_file_free(&vm);
 			continue;
 		}
-		*GROW(d->vms, d->nvms) = vm;
+
+		struct vm_file *slot = GROW(d->vms, d->nvms);
+
+		*slot = vm;
 	}
 }
 
