@@ -61,7 +61,7 @@ completed() {
 	[ "${#keys[@]}" -ge 14 ]
 	for key in "${keys[@]}" 'hostpci<N>' 'was-hostpci<N>'; do
 		grep -qF "| \`$key\` |" README.md || { echo "README: $key"; return 1; }
-		sed 's/\\-/-/g' man/pve-vgpu.8 | grep -E '^\.BI?R? ' | grep -qF "$key" || { echo "man page: $key"; return 1; }
+		sed 's/\\-/-/g' man/pve-vgpu.conf.5 | grep -E '^\.BI?R? ' | grep -qF "$key" || { echo "man page: $key"; return 1; }
 	done
 	# and the program knows each of them
 	node a40x8-mdev
@@ -115,6 +115,16 @@ completed() {
 	doc=$(sed -n '/^## `list/,/^## `plan/s/^| \(`.*`\) | .*/\1/p' docs/json.md | cut -d'|' -f1 | grep -oE '[a-z_]+' | sort -u)
 	got=$(pve_vgpu list --json | jq -r '.[0] | keys[]' | sort)
 	assert_equal "$doc" "$got"
+}
+
+@test "the example in pve-vgpu.conf(5) is one that the program takes" {
+	node a40x8-mdev
+	vm 100 "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$(uuid 100)"
+	sed -n '/^\.SH EXAMPLES/,/^\.fi/p' man/pve-vgpu.conf.5 | sed '/^\./d' > "$ROOT/etc/pve/pve-vgpu.conf"
+	run pve_vgpu plan 100
+	assert_success
+	assert_output 'A40-24A'
+	refute_output 'pve-vgpu.conf:'
 }
 
 @test "the versions in the Makefile, the man page and the changelog are one" {
