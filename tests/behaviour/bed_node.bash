@@ -26,6 +26,8 @@ bed_hold() {
 	[ -e "$at" ] || at=$SYS/bus/pci/devices/$1
 	# It ends with its standard input; this one it keeps open itself.
 	[ -e "$BATS_TEST_TMPDIR/stdin" ] || mkfifo "$BATS_TEST_TMPDIR/stdin"
+	# There before it is looked at: the other process may take its time to begin.
+	: >"$out"
 	"$HOLD" "$at" 0<>"$BATS_TEST_TMPDIR/stdin" >"$out" 3>&- 4>&- &
 	HELD+=("$1=$!")
 	soon has_line held "$out"
