@@ -27,7 +27,6 @@ setup_file() {
 }
 
 setup() {
-	node_facts
 	clean_node
 	rm -f /run/ran
 }
@@ -81,28 +80,28 @@ appear() {
 
 @test "udev: each GPU with SR-IOV starts its unit, and node.conf says which gets VFs" {
 	vfs_on 0
-	node_conf "[gpu ${GPUS[0]}]" 'sriov = yes'
+	node_conf "[gpu $GPU]" 'sriov = yes'
 	appear
-	equal "$(state "${GPUS[0]}")" active
-	equal "$(state "${GPUS[1]}")" active
-	said "pve-vgpu-sriov@${GPUS[0]}.service"
-	equal "$(numvfs "${GPUS[0]}")" 32
-	equal "$(numvfs "${GPUS[1]}")" 0
-	equal "$(cat /run/ran)" "-e ${GPUS[0]}"
-	contains "$(said "pve-vgpu-sriov@${GPUS[1]}.service")" "${GPUS[1]}: /etc/pve-vgpu/node.conf does not ask for its VFs"
+	equal "$(state "$GPU")" active
+	equal "$(state "$GPU2")" active
+	said "pve-vgpu-sriov@$GPU.service"
+	equal "$(numvfs "$GPU")" 32
+	equal "$(numvfs "$GPU2")" 0
+	equal "$(cat /run/ran)" "-e $GPU"
+	contains "$(said "pve-vgpu-sriov@$GPU2.service")" "$GPU2: /etc/pve-vgpu/node.conf does not ask for its VFs"
 	equal "$(systemctl is-active "pve-vgpu-sriov@$(card).service" || :)" inactive
 	equal "$(systemctl list-units --no-legend --all 'pve-vgpu-sriov@*' | wc -l)" 2
 	# Its events go on while VFs come and go; once is enough.
 	appear
-	equal "$(cat /run/ran)" "-e ${GPUS[0]}"
+	equal "$(cat /run/ran)" "-e $GPU"
 }
 
 @test "udev: without node.conf nothing runs" {
 	vfs_on 0
 	appear
 	udevadm settle --timeout=60
-	equal "$(systemctl show -P ConditionResult "pve-vgpu-sriov@${GPUS[0]}.service")" no
-	equal "$(numvfs "${GPUS[0]}")" 0
+	equal "$(systemctl show -P ConditionResult "pve-vgpu-sriov@$GPU.service")" no
+	equal "$(numvfs "$GPU")" 0
 	[ ! -e /run/ran ]
 }
 
@@ -110,8 +109,8 @@ appear() {
 	vfs_on 0
 	node_conf '[defaults]' 'sriov = perhaps'
 	appear
-	equal "$(state "${GPUS[0]}")" failed
-	contains "$(said "pve-vgpu-sriov@${GPUS[0]}.service")" "node.conf:2: 'sriov': 'perhaps' is neither 'yes' nor 'no'"
+	equal "$(state "$GPU")" failed
+	contains "$(said "pve-vgpu-sriov@$GPU.service")" "node.conf:2: 'sriov': 'perhaps' is neither 'yes' nor 'no'"
 }
 
 @test "standalone unit: makes the vGPU, twice the same, and leaves its record in /run" {
@@ -151,25 +150,24 @@ appear() {
 @test "units: systemd has them before PVE's guests" {
 	local unit
 
-	for unit in "pve-vgpu-sriov@${GPUS[0]}.service" pve-vgpu-standalone.service pve-vgpu-gc.service; do
+	for unit in "pve-vgpu-sriov@$GPU.service" pve-vgpu-standalone.service pve-vgpu-gc.service; do
 		contains "$(systemctl show -P Before "$unit")" pve-guests.service
 	done
-	contains "$(systemctl show -P Before "pve-vgpu-sriov@${GPUS[0]}.service")" pve-vgpu-standalone.service
+	contains "$(systemctl show -P Before "pve-vgpu-sriov@$GPU.service")" pve-vgpu-standalone.service
 }
 
 @test "vendor VFIO: VFs from udev's unit, and a vGPU on one of them from the other" {
 	local vf
 
 	node_with vendor
-	node_facts
 	vf=$VF
 	vfs_on 0
 	node_conf '[defaults]' 'sriov = yes' "[vgpu $vf]" 'type = A40-24A'
 	appear
-	equal "$(state "${GPUS[0]}")" active
-	equal "$(state "${GPUS[1]}")" active
-	equal "$(numvfs "${GPUS[0]}")" 32
-	equal "$(numvfs "${GPUS[1]}")" 32
+	equal "$(state "$GPU")" active
+	equal "$(state "$GPU2")" active
+	equal "$(numvfs "$GPU")" 32
+	equal "$(numvfs "$GPU2")" 32
 	works systemctl start pve-vgpu-standalone.service
 	equal "$(cat "/sys/bus/pci/devices/$vf/nvidia/current_vgpu_type")" 575
 	works pve-vgpu remove "$vf"
