@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use POSIX ();
+use Time::HiRes qw(sleep);
 
 use Pve::CommandLine;
 use Pve::Config;
@@ -213,14 +214,30 @@ sub _clean_up {
     return;
 }
 
+# PVE looks once a second, and by then the kernel has closed QEMU's files. Here a
+# second is shorter, and on a slow machine that may take longer than it.
+sub _let_go {
+    my ($node, $pid) = @_;
+
+    for (1 .. 6000) {
+        return if !defined($pid) || Pve::Qemu::gone($node, $pid);
+        sleep(0.01);
+    }
+    return;
+}
+
+# _wait_for_end(NODE, VMID, SECONDS, PID): PID is the QEMU that was seen before, if any
 sub _wait_for_end {
-    my ($node, $vmid, $seconds) = @_;
+    my ($node, $vmid, $seconds, $pid) = @_;
 
     for (1 .. $seconds) {
-        return 1 if !Pve::Qemu::running($node, $vmid);
+        my $now = Pve::Qemu::running($node, $vmid) // last;
+        $pid = $now;
         $node->pause(1);
     }
-    return !Pve::Qemu::running($node, $vmid);
+    return 0 if Pve::Qemu::running($node, $vmid);
+    _let_go($node, $pid);
+    return 1;
 }
 
 # stop(NODE, VMID): `qm stop`; skip_lock as a backup has it
@@ -233,10 +250,10 @@ sub stop {
     die "vm $vmid is locked: $conf->{lock}\n" if $conf->{lock} && !$how{skip_lock};
     Pve::Hook::call($node, $conf, $vmid, 'pre-stop');
     warn $@ if !eval { Pve::Qemu::qmp($node, $vmid, 'quit'); 1 };
-    if (!_wait_for_end($node, $vmid, 60)) {
+    if (!_wait_for_end($node, $vmid, 60, $pid)) {
         warn "vm $vmid: QEMU does not end, killing it\n";
         kill('KILL', $pid);
-        _wait_for_end($node, $vmid, 10);
+        _wait_for_end($node, $vmid, 10, $pid);
     }
     _clean_up($node, $vmid, $conf);
     return;
@@ -258,29 +275,30 @@ sub stop_source {
     my ($node, $vmid, $to) = @_;
     my $conf = Pve::Config::load($node, $vmid, $to);
 
-    Pve::Qemu::qmp($node, $vmid, 'quit') if Pve::Qemu::running($node, $vmid);
-    _wait_for_end($node, $vmid, 60);
+    my $pid = Pve::Qemu::running($node, $vmid);
+    Pve::Qemu::qmp($node, $vmid, 'quit') if $pid;
+    _wait_for_end($node, $vmid, 60, $pid);
     _clean_up($node, $vmid, $conf, no_hook => 1);
     return;
 }
 
 sub _check_ended {
-    my ($node, $vmid) = @_;
+    my ($node, $vmid, $pid) = @_;
     my $seconds = $node->{version}->does('cleanup_flag') ? 30 : 0;
 
-    die "vm $vmid: no clean-up, it runs\n" if !_wait_for_end($node, $vmid, $seconds);
+    die "vm $vmid: no clean-up, it runs\n" if !_wait_for_end($node, $vmid, $seconds, $pid);
     return;
 }
 
-# cleanup(NODE, VMID, CLEAN, GUEST): `qm cleanup`, which comes when QEMU's
-# monitor has closed: it told of its end; the guest wanted it
+# cleanup(NODE, VMID, CLEAN, GUEST, PID): `qm cleanup`, which comes when QEMU's
+# monitor has closed: it told of its end; the guest wanted it; the process it was, if known
 sub cleanup {
-    my ($node, $vmid, $clean, $guest) = @_;
+    my ($node, $vmid, $clean, $guest, $pid) = @_;
 
     return if !Pve::Config::exists_here($node, $vmid);
     my $lock = Pve::Lock::of_vm($node, $vmid, $node->{version}->does('patient_cleanup') ? 60 : 10);
     my $conf = Pve::Config::load($node, $vmid);
-    _check_ended($node, $vmid);
+    _check_ended($node, $vmid, $pid);
     my $flag_way = _has_flag_way($node);
     _clean_up($node, $vmid, $conf) if !$clean || $guest || $flag_way;
     Pve::Hook::call($node, $conf, $vmid, 'post-stop') if !$flag_way;

@@ -39,6 +39,15 @@ sub running {
     return $pid;
 }
 
+# gone(NODE, PID): that process has closed its files, too. Its command line is empty some time before that.
+sub gone {
+    my ($node, $pid) = @_;
+    my @status = $node->lines("/proc/$pid/status") or return 1;
+
+    # The first thread may be a zombie while others still have its files.
+    return (grep { m/^State:\s+[ZX]/ } @status) && (grep { m/^Threads:\s+1$/ } @status);
+}
+
 sub forget_files {
     my ($node, $vmid) = @_;
 
