@@ -7,6 +7,8 @@
 
 bats_require_minimum_version 1.5.0
 load own_mounts
+# shellcheck source=tests/bats/stack.bash
+. "${BASH_SOURCE[0]%/*}/stack.bash"
 
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 PVE_VGPU=${PVE_VGPU:-$TOP/pve-helper/pve-vgpu}

@@ -5,6 +5,8 @@
 # shellcheck disable=SC2034
 
 load own_mounts
+# shellcheck source=tests/bats/stack.bash
+. "${BASH_SOURCE[0]%/*}/stack.bash"
 
 SIM_DIR=${BATS_TEST_DIRNAME}/../sim
 NODES_DIR=${BATS_TEST_DIRNAME}/../nodes

@@ -23,6 +23,9 @@ export LC_ALL=C
 BED=${BED:-sim}
 load "bed_$BED"
 
+# shellcheck source=tests/bats/stack.bash
+. "${BASH_SOURCE[0]%/*}/../bats/stack.bash"
+
 TYPES_JSON=$BATS_TEST_DIRNAME/../nodes/types.json
 UUID_A=11111111-aaaa-4bbb-8ccc-000000000001
 UUID_B=11111111-aaaa-4bbb-8ccc-000000000002

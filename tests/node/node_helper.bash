@@ -2,6 +2,9 @@
 # shellcheck shell=bash
 # Words for tests that run in the test node.
 
+# shellcheck source=tests/bats/stack.bash
+. "${BASH_SOURCE[0]%/*}/../bats/stack.bash"
+
 # The driver's module.
 DRIVER=$(cat /payload/driver)
 
