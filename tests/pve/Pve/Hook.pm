@@ -8,8 +8,6 @@ package Pve::Hook;
 use strict;
 use warnings;
 
-use IO::Select;
-use POSIX ();
 use Time::HiRes qw(time);
 
 use Pve::Lock;
@@ -36,14 +34,12 @@ sub _spawn {
     my $pid = fork() // die "fork: $!\n";
 
     return $pid if $pid;
-    POSIX::setpgid(0, 0);
+    setpgrp(0, 0);
     # Standard input is there and at its end.
-    pipe(my $read, my $write) or POSIX::_exit(127);
-    POSIX::dup2(fileno($read), 0);
-    POSIX::dup2(fileno($out), 1);
-    POSIX::dup2(fileno($err), 2);
+    pipe(my $read, my $write) or exit(127);
     close($write);
-    exec { $argv[0] } @argv or POSIX::_exit(127);
+    open(STDIN, '<&', $read) && open(STDOUT, '>&', $out) && open(STDERR, '>&', $err) or exit(127);
+    exec { $argv[0] } @argv or exit(127);
 }
 
 # The hook must never need the lock that PVE holds while it calls it.
@@ -56,23 +52,28 @@ sub _watch {
 
     kill('KILL', -$pid);
     print STDERR "TEST FAILED: the hookscript $fault, $what\n";
-    POSIX::_exit($TEST_FAILED);
+    exit($TEST_FAILED);
 }
 
+# False at the end of it.
+sub _pass {
+    my ($from, $to) = @_;
+    my $read = sysread($from, my $text, 65536);
+
+    syswrite($to, $text) if $read;
+    return $read;
+}
+
+# STREAMS: [where from, where to]
 sub _pass_on {
-    my ($pid, $what, %to) = @_;
-    my $select = IO::Select->new(map { $_->{from} } values %to);
+    my ($pid, $what, @streams) = @_;
     my $begin = time();
 
-    while ($select->count()) {
-        for my $fh ($select->can_read(0.05)) {
-            my ($stream) = grep { $_->{from} == $fh } values %to;
-            if (sysread($fh, my $text, 65536)) {
-                $stream->{to}->syswrite($text);
-            } else {
-                $select->remove($fh);
-            }
-        }
+    while (@streams) {
+        my $ready = '';
+        vec($ready, fileno($_->[0]), 1) = 1 for @streams;
+        select($ready, undef, undef, 0.05);
+        @streams = grep { !vec($ready, fileno($_->[0]), 1) || _pass($_->@*) } @streams;
         _watch($pid, $begin, $what);
     }
     return;
@@ -88,7 +89,7 @@ sub _run {
     close($out_end);
     close($err_end);
     _pass_on($pid, "vm $vmid $phase",
-        out => { from => $out, to => \*STDOUT }, err => { from => $err, to => \*STDERR });
+        [$out, \*STDOUT], [$err, \*STDERR]);
     waitpid($pid, 0);
     $node->trace('hook', $vmid, $phase, "status=$?", 'ms=' . int((time() - $begin) * 1000));
     die "signal " . ($? & 127) . "\n" if $? & 127;

@@ -6,7 +6,6 @@ package Pve::Life;
 use strict;
 use warnings;
 
-use POSIX ();
 use Time::HiRes qw(sleep);
 
 use Pve::CommandLine;
@@ -125,7 +124,7 @@ sub _run_qemu {
     if (!$pid) {
         umask(0077);
         $ENV{PVE_SIM_ROOT} = $node->{root} if $node->is_simulated();
-        exec { $cmd[0] } @cmd or POSIX::_exit(127);
+        exec { $cmd[0] } @cmd or exit(127);
     }
     waitpid($pid, 0);
     die "QEMU ended with status " . ($? >> 8) . "\n" if $?;
