@@ -31,17 +31,17 @@ void conf_keys_clear(struct conf_keys *k)
 	k->nlines = 0;
 }
 
-const char *conf_keys_near(const char *name, const char *const *known, size_t n)
+const char *conf_keys_near(const char *name, const struct conf_known *known)
 {
 	const char *found = NULL;
 	size_t best = NEAR + 1;
 
-	for (size_t i = 0; i < n; i++) {
-		size_t d = names_distance(name, known[i], NEAR);
+	for (size_t i = 0; i < known->n; i++) {
+		size_t d = names_distance(name, known->names[i], NEAR);
 
 		if (d < best) {
 			best = d;
-			found = known[i];
+			found = known->names[i];
 		}
 	}
 	return found;

@@ -13,6 +13,12 @@ struct conf_keys {
 	size_t nlines;
 };
 
+/* The keys of a kind of section. */
+struct conf_known {
+	const char *const *names;
+	size_t n;
+};
+
 /* Note a key. Returns the line in which it came already, or 0. */
 unsigned int conf_keys_add(struct conf_keys *k, const char *name, unsigned int line);
 
@@ -20,6 +26,6 @@ unsigned int conf_keys_add(struct conf_keys *k, const char *name, unsigned int l
 void conf_keys_clear(struct conf_keys *k);
 
 /* The nearest of the known keys, borrowed; NULL: none is near. */
-const char *conf_keys_near(const char *name, const char *const *known, size_t n);
+const char *conf_keys_near(const char *name, const struct conf_known *known);
 
 #endif

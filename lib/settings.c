@@ -2,90 +2,24 @@
 #include "settings.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
-#include "conf_keys.h"
-#include "conf_text.h"
+#include "conf_parse.h"
 #include "quote.h"
 #include "settings_line.h"
 #include "settings_value.h"
 #include "xalloc.h"
 
-enum scope {
-	SCOPE_NONE,		/* before the first section */
-	SCOPE_DEFAULTS,
-	SCOPE_VM,
-	SCOPE_REPEATED,		/* the fault is noted, the lines are passed over */
-	SCOPE_LOST,		/* behind a header that cannot be read */
-};
-
 struct parser {
+	struct conf_parser conf;
 	struct settings *out;
-	const char *file;
-	struct conf_text text;
-	enum scope scope;
-	unsigned int defaults_line;	/* 0: none yet */
-	struct conf_keys keys;		/* of this section */
 };
-
-__attribute__((format(printf, 2, 0)))
-static char *at_line(const struct parser *p, const char *fmt, va_list ap)
-{
-	AUTO_FREE char *what = xvasprintf(fmt, ap);
-
-	return xasprintf("%s:%u: %s", p->file, p->text.line, what);
-}
 
 static struct vm_settings *this_vm(const struct parser *p)
 {
 	return &p->out->vms[p->out->n_vms - 1];
-}
-
-/* Note a fault where it counts: the first of a section stays. */
-__attribute__((format(printf, 2, 3)))
-static void fault(struct parser *p, const char *fmt, ...)
-{
-	char **slot = p->scope == SCOPE_VM ? &this_vm(p)->fault : &p->out->fault;
-	va_list ap;
-
-	if (*slot || p->scope == SCOPE_REPEATED || p->scope == SCOPE_LOST)
-		return;
-	va_start(ap, fmt);
-	*slot = at_line(p, fmt, ap);
-	va_end(ap);
-}
-
-/* A fault that stops every VM, whatever the section. */
-__attribute__((format(printf, 2, 3)))
-static void fault_for_all(struct parser *p, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (p->out->fault)
-		return;
-	va_start(ap, fmt);
-	p->out->fault = at_line(p, fmt, ap);
-	va_end(ap);
-}
-
-__attribute__((format(printf, 2, 3)))
-static void lose_section(struct parser *p, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-
-	char *msg = at_line(p, fmt, ap);
-
-	va_end(ap);
-	p->scope = SCOPE_LOST;
-	if (p->out->lost)
-		strlist_take(&p->out->warnings, msg);
-	else
-		p->out->lost = msg;
 }
 
 static struct vm_settings *find_vm(const struct settings *s, unsigned int vmid)
@@ -99,63 +33,38 @@ static struct vm_settings *find_vm(const struct settings *s, unsigned int vmid)
 /* --- keys --- */
 
 static const char *const vm_keys[] = {
-	"gpu", "placement", "params", "mode", "x-vga", "pcie", "display", "ramfb", "identity",
-	"next-hook",
+	"gpu", "placement", "params", "mode", "x-vga", "pcie", "display", "ramfb", "identity", "next-hook",
+	"hostpci0", "hostpci1", "hostpci2", "hostpci3", "hostpci4", "hostpci5", "hostpci6", "hostpci7",
+	"hostpci8", "hostpci9", "hostpci10", "hostpci11", "hostpci12", "hostpci13", "hostpci14", "hostpci15",
 };
 static const char *const defaults_keys[] = {
 	"gpu", "placement", "cleanup-wait", "start-grace", "lock-wait", "inject-uuid",
 };
 
-static bool is_among(const char *name, const char *const *keys, size_t n)
+_Static_assert(SETTINGS_HOSTPCI_MAX == 16, "vm_keys has all of hostpci<N>");
+
+static const struct conf_known known_vm = { vm_keys, ARRAY_SIZE(vm_keys) };
+static const struct conf_known known_defaults = { defaults_keys, ARRAY_SIZE(defaults_keys) };
+
+#define PLACE_VM	"a VM; move the line to its section [vm <vmid>]"
+
+static void unknown_vm_key(struct parser *p, const char *name)
 {
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(name, keys[i]))
-			return true;
-	return false;
+	if (!conf_misplaced_key(&p->conf, name, &known_defaults, "[defaults]; move the line there"))
+		conf_unknown_key(&p->conf, name, &known_vm);
 }
 
-/* The nearest key of this section; the caller frees it. NULL: none is near. */
-static char *near_key(const struct parser *p, const char *name)
+static void unknown_defaults_key(struct parser *p, const char *name)
 {
-	AUTO_STRLIST struct strlist known = { 0 };
-	bool vm = p->scope == SCOPE_VM;
-	const char *const *keys = vm ? vm_keys : defaults_keys;
-	size_t n = vm ? ARRAY_SIZE(vm_keys) : ARRAY_SIZE(defaults_keys);
-	const char *near;
-
-	for (size_t i = 0; i < n; i++)
-		strlist_add(&known, keys[i]);
-	for (unsigned int i = 0; vm && i < SETTINGS_HOSTPCI_MAX; i++)
-		strlist_take(&known, xasprintf("hostpci%u", i));
-	near = conf_keys_near(name, (const char *const *)known.s, known.n);
-	return near ? xstrdup(near) : NULL;
-}
-
-static void fault_unknown_key(struct parser *p, const char *name)
-{
-	AUTO_FREE char *near = near_key(p, name);
 	unsigned int index;
 
-	if (p->scope == SCOPE_VM && is_among(name, defaults_keys, ARRAY_SIZE(defaults_keys)))
-		fault(p, "'%s' is a key of [defaults]; move the line there", name);
-	else if (p->scope == SCOPE_DEFAULTS && (is_among(name, vm_keys, ARRAY_SIZE(vm_keys)) ||
-						value_hostpci_key(name, &index) != -ENOENT))
-		fault(p, "%s is a key of a VM; move the line to its section [vm <vmid>]",
-		      QUOTED(name));
-	else if (near)
-		fault(p, "%s is no key known to this version of pve-vgpu; did you mean '%s'?",
-		      QUOTED(name), near);
+	if (conf_misplaced_key(&p->conf, name, &known_vm, PLACE_VM))
+		return;
+	/* hostpci99, too, was meant for a VM. */
+	if (value_hostpci_key(name, &index) != -ENOENT)
+		conf_fault(&p->conf, "%s is a key of " PLACE_VM, QUOTED(name));
 	else
-		fault(p, "%s is no key known to this version of pve-vgpu; remove the line",
-		      QUOTED(name));
-}
-
-/* Note what a value's reader has against it, if anything. */
-static void judge(struct parser *p, char *why)
-{
-	if (why)
-		fault(p, "%s", why);
-	free(why);
+		conf_unknown_key(&p->conf, name, &known_defaults);
 }
 
 static void judge_placement(struct parser *p, const char *value, enum placement *out, bool *has)
@@ -163,16 +72,7 @@ static void judge_placement(struct parser *p, const char *value, enum placement 
 	char *why = value_placement(value, out);
 
 	*has = !why;
-	judge(p, why);
-}
-
-static bool is_repeated(struct parser *p, const char *name)
-{
-	unsigned int line = conf_keys_add(&p->keys, name, p->text.line);
-
-	if (line)
-		fault(p, "'%s' is there already, in line %u; remove one of the two", name, line);
-	return line;
+	conf_judge(&p->conf, why);
 }
 
 static void add_intent(struct vm_settings *vm, const struct vm_intent *intent)
@@ -186,7 +86,7 @@ static void add_intent(struct vm_settings *vm, const struct vm_intent *intent)
 
 static void parse_intent(struct parser *p, unsigned int index, const char *value)
 {
-	struct vm_intent intent = { .index = index, .line = p->text.line };
+	struct vm_intent intent = { .index = index, .line = p->conf.text.line };
 	char *why = value_choices(index, value, &intent.choices);
 
 	if (!why) {
@@ -194,7 +94,7 @@ static void parse_intent(struct parser *p, unsigned int index, const char *value
 		return;
 	}
 	strlist_free(&intent.choices);
-	judge(p, why);
+	conf_judge(&p->conf, why);
 }
 
 /* hostpci<N>, was-hostpci<N>. Whether name is one of them. */
@@ -206,8 +106,8 @@ static bool indexed_key(struct parser *p, const char *name, const char *value)
 	int rc = value_hostpci_key(name + (before ? strlen(was) : 0), &index);
 
 	if (rc == -EINVAL)
-		fault(p, "%s: there are only hostpci0 to hostpci%d; name the line of the VM's configuration that is meant",
-		      QUOTED(name), SETTINGS_HOSTPCI_MAX - 1);
+		conf_fault(&p->conf, "%s: there are only hostpci0 to hostpci%d; name the line of the VM's configuration that is meant",
+			   QUOTED(name), SETTINGS_HOSTPCI_MAX - 1);
 	else if (rc == 0 && before)
 		this_vm(p)->was[index] = xstrdup(value);
 	else if (rc == 0)
@@ -221,19 +121,19 @@ static bool device_key(struct parser *p, const char *name, const char *value)
 	struct vm_settings *vm = this_vm(p);
 
 	if (!strcmp(name, "mode"))
-		judge(p, value_mode(value, &vm->mode));
+		conf_judge(&p->conf, value_mode(value, &vm->mode));
 	else if (!strcmp(name, "x-vga"))
-		judge(p, value_x_vga(value, &vm->x_vga));
+		conf_judge(&p->conf, value_x_vga(value, &vm->x_vga));
 	else if (!strcmp(name, "pcie"))
-		judge(p, value_yes(name, value, &vm->pcie));
+		conf_judge(&p->conf, value_yes(name, value, &vm->pcie));
 	else if (!strcmp(name, "display"))
-		judge(p, value_display(value, &vm->display));
+		conf_judge(&p->conf, value_display(value, &vm->display));
 	else if (!strcmp(name, "ramfb"))
-		judge(p, value_yes(name, value, &vm->ramfb));
+		conf_judge(&p->conf, value_yes(name, value, &vm->ramfb));
 	else if (!strcmp(name, "identity"))
-		judge(p, value_identity(value, &vm->identity));
+		conf_judge(&p->conf, value_identity(value, &vm->identity));
 	else if (!strcmp(name, "next-hook"))
-		judge(p, value_next_hook(value, &vm->next_hook));
+		conf_judge(&p->conf, value_next_hook(value, &vm->next_hook));
 	else
 		return false;
 	return true;
@@ -246,13 +146,13 @@ static void vm_key(struct parser *p, const char *name, const char *value)
 	if (indexed_key(p, name, value) || device_key(p, name, value))
 		return;
 	if (!strcmp(name, "gpu"))
-		judge(p, value_gpus(value, &vm->gpus, &vm->n_gpus, &vm->boards));
+		conf_judge(&p->conf, value_gpus(value, &vm->gpus, &vm->n_gpus, &vm->boards));
 	else if (!strcmp(name, "placement"))
 		judge_placement(p, value, &vm->placement, &vm->has_placement);
 	else if (!strcmp(name, "params"))
-		judge(p, value_params(value, &vm->params));
+		conf_judge(&p->conf, value_params(value, &vm->params));
 	else
-		fault_unknown_key(p, name);
+		unknown_vm_key(p, name);
 }
 
 static void defaults_key(struct parser *p, const char *name, const char *value)
@@ -260,108 +160,54 @@ static void defaults_key(struct parser *p, const char *name, const char *value)
 	struct settings *s = p->out;
 
 	if (!strcmp(name, "gpu"))
-		judge(p, value_gpus(value, &s->gpus, &s->n_gpus, &s->boards));
+		conf_judge(&p->conf, value_gpus(value, &s->gpus, &s->n_gpus, &s->boards));
 	else if (!strcmp(name, "placement"))
 		judge_placement(p, value, &s->placement, &s->has_placement);
 	else if (!strcmp(name, "cleanup-wait"))
-		judge(p, value_seconds(name, value, 0, 60, &s->cleanup_wait_s));
+		conf_judge(&p->conf, value_seconds(name, value, 0, 60, &s->cleanup_wait_s));
 	else if (!strcmp(name, "start-grace"))
-		judge(p, value_seconds(name, value, 0, 3600, &s->start_grace_s));
+		conf_judge(&p->conf, value_seconds(name, value, 0, 3600, &s->start_grace_s));
 	else if (!strcmp(name, "lock-wait"))
-		judge(p, value_seconds(name, value, 1, 600, &s->lock_wait_s));
+		conf_judge(&p->conf, value_seconds(name, value, 1, 600, &s->lock_wait_s));
 	else if (!strcmp(name, "inject-uuid"))
-		judge(p, value_yes(name, value, &s->inject_uuid));
+		conf_judge(&p->conf, value_yes(name, value, &s->inject_uuid));
 	else
-		fault_unknown_key(p, name);
+		unknown_defaults_key(p, name);
 }
 
 static void on_key(void *arg, const char *name, const char *value)
 {
 	struct parser *p = arg;
 
-	if (is_repeated(p, name))
-		return;
-	if (p->scope == SCOPE_VM)
+	if (p->conf.scope == CONF_SECTION)
 		vm_key(p, name, value);
 	else
 		defaults_key(p, name, value);
 }
 
-/* --- lines --- */
+/* --- the whole --- */
 
-static void begin_defaults(struct parser *p)
+static void begin_vm(void *arg, const char *line, const struct conf_line *l)
 {
-	p->scope = SCOPE_DEFAULTS;
-	if (!p->defaults_line) {
-		p->defaults_line = p->text.line;
+	struct parser *p = arg;
+	unsigned int vmid;
+	AUTO_FREE char *why = settings_vmid(line, l->name, &vmid);
+	struct vm_settings *vm = why ? NULL : find_vm(p->out, vmid);
+
+	if (why) {
+		conf_lose_section(&p->conf, "%s", why);
 		return;
 	}
-	fault(p, "section [defaults] is there already, in line %u; put the lines of both into one",
-	      p->defaults_line);
-	p->scope = SCOPE_REPEATED;
-}
-
-static void begin_vm(struct parser *p, unsigned int vmid)
-{
-	struct vm_settings *vm = find_vm(p->out, vmid);
-
 	if (vm) {
-		if (!vm->fault)
-			vm->fault = xasprintf("%s:%u: section [vm %u] is there already, in line %u; put the lines of both into one",
-					      p->file, p->text.line, vmid, vm->line);
-		p->scope = SCOPE_REPEATED;
+		conf_repeat_section(&p->conf, &vm->fault, vm->line, "vm %u", vmid);
 		return;
 	}
 	vm = GROW(p->out->vms, p->out->n_vms);
 	vm->vmid = vmid;
-	vm->line = p->text.line;
+	vm->line = p->conf.text.line;
 	vm->x_vga = X_VGA_NONE;
-	p->scope = SCOPE_VM;
+	conf_begin_section(&p->conf, &vm->fault);
 }
-
-/* A header; false if it cannot be read, and the section is lost. */
-static bool begin_section(struct parser *p, const struct settings_line *l)
-{
-	conf_keys_clear(&p->keys);
-	if (l->kind == LINE_DEFAULTS)
-		begin_defaults(p);
-	else if (l->kind == LINE_VM)
-		begin_vm(p, l->vmid);
-	else
-		lose_section(p, "%s: what follows is not read", l->why);
-	return p->scope != SCOPE_LOST;
-}
-
-/* Check one line; true if inih is to see it. */
-static bool check_line(void *arg, const char *line, size_t max)
-{
-	struct parser *p = arg;
-	AUTO_SETTINGS_LINE struct settings_line l = { 0 };
-
-	settings_line_read(line, max, &l);
-	if (settings_line_is_header(&l))
-		return begin_section(p, &l) && strlen(line) <= max;
-	if (p->scope == SCOPE_LOST || p->scope == SCOPE_REPEATED || l.kind == LINE_COMMENT)
-		return false;
-	if (p->scope == SCOPE_NONE && l.kind != LINE_GARBLED)
-		fault(p, "%s stands before any section; put '[defaults]' or '[vm <vmid>]' above it",
-		      QUOTED(line));
-	else if (l.why)
-		fault(p, "%s", l.why);
-	else
-		return true;
-	return false;
-}
-
-static void nul_byte(void *arg)
-{
-	struct parser *p = arg;
-
-	fault_for_all(p, "NUL byte in the line; write the file anew");
-	p->scope = SCOPE_LOST;
-}
-
-/* --- the whole --- */
 
 static void inherit(const struct settings *s, struct vm_settings *vm)
 {
@@ -382,24 +228,21 @@ static void inherit(const struct settings *s, struct vm_settings *vm)
 void settings_parse(const char *text, size_t len, const char *file, struct settings *out)
 {
 	struct parser p = {
-		.out = out, .file = file,
-		.text = { .see = check_line, .nul = nul_byte, .key = on_key },
+		.out = out,
+		.conf = {
+			.file = file, .sections = &settings_sections, .begin = begin_vm, .key = on_key,
+			.arg = &p, .fault_of_all = &out->fault, .lost = &out->lost,
+			.warnings = &out->warnings,
+		},
 	};
 
-	p.text.arg = &p;
 	*out = (struct settings){
 		.cleanup_wait_s = 3,
 		.start_grace_s = 300,
 		.lock_wait_s = 60,
 		.inject_uuid = true,
 	};
-
-	int rc = conf_text_read(&p.text, text, len);
-
-	if (rc != 0 && !out->fault)
-		out->fault = rc > 0 ? xasprintf("%s:%d: the line cannot be read", file, rc) :
-				      xasprintf("%s: out of memory", file);
-	conf_keys_clear(&p.keys);
+	conf_parse(&p.conf, text, len);
 	for (size_t i = 0; i < out->n_vms; i++)
 		inherit(out, &out->vms[i]);
 }

@@ -11,6 +11,14 @@
 /* [vm <vmid>], the one kind of section that the settings have besides [defaults] */
 #define LINE_VM		LINE_SECTION
 
+extern const struct conf_sections settings_sections;
+
+/*
+ * The vmid of a [vm <name>]; line is the whole of it. Returns NULL and *vmid, or
+ * what is wrong, without place, which the caller frees.
+ */
+char *settings_vmid(const char *line, const char *name, unsigned int *vmid);
+
 struct settings_line {
 	enum line_kind kind;
 	unsigned int vmid;		/* LINE_VM */
