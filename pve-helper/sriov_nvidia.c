@@ -161,11 +161,16 @@ static int check_instances(const struct sriov_job *j, struct err *e)
 
 /* --- sriov-manage ---------------------------------------------------------- */
 
-static int manage(struct sriov_job *j, const char *option, int64_t deadline, struct attempt *a,
-		  struct err *e)
+/* That makes the VFs, or removes them. */
+static const char *option(bool vfs)
+{
+	return vfs ? "-e" : "-d";
+}
+
+static int manage(struct sriov_job *j, bool vfs, int64_t deadline, struct attempt *a, struct err *e)
 {
 	const char *at = BDF_STR(&j->gpu);
-	const char *const args[] = { option, at, NULL };
+	const char *const args[] = { option(vfs), at, NULL };
 	struct process p = { .program = SRIOV_MANAGE, .args = args };
 	AUTO_PROCESS struct process_result res;
 	int64_t left = deadline - clock_ms();
@@ -245,7 +250,7 @@ static int manage_until(struct sriov_job *j, struct sriov *s, bool vfs, int64_t 
 		__attribute__((cleanup(attempt_free))) struct attempt a = { 0 };
 		AUTO_ERR struct err why = { 0 };
 		int64_t begun = clock_ms();
-		int rc = manage(j, vfs ? "-e" : "-d", deadline, &a, &why);
+		int rc = manage(j, vfs, deadline, &a, &why);
 
 		if (clock_ms() - begun > longest)
 			longest = clock_ms() - begun;
@@ -267,7 +272,8 @@ static int manage_until(struct sriov_job *j, struct sriov *s, bool vfs, int64_t 
 
 /* --- from one state to the next -------------------------------------------- */
 
-static int remove_vfs(struct sriov_job *j, struct sriov *s, int64_t deadline, struct err *e)
+/* All VFs made, or all removed. */
+static int change_vfs(struct sriov_job *j, struct sriov *s, bool vfs, int64_t deadline, struct err *e)
 {
 	int rc = check_unused(j, s, e);
 
@@ -276,30 +282,12 @@ static int remove_vfs(struct sriov_job *j, struct sriov *s, int64_t deadline, st
 	if (rc < 0)
 		return rc;
 	if (j->n->c->dry_run) {
-		done(j, xasprintf("would run /" SRIOV_MANAGE " -d %s", BDF_STR(&j->gpu)));
+		done(j, xasprintf("would run /" SRIOV_MANAGE " %s %s", option(vfs), BDF_STR(&j->gpu)));
 		return 0;
 	}
-	rc = manage_until(j, s, false, deadline, e);
+	rc = manage_until(j, s, vfs, deadline, e);
 	if (rc == 0)
-		done(j, xstrdup("VFs removed"));
-	return rc;
-}
-
-static int make_vfs(struct sriov_job *j, struct sriov *s, int64_t deadline, struct err *e)
-{
-	int rc = check_unused(j, s, e);
-
-	if (rc == 0)
-		rc = check_instances(j, e);
-	if (rc < 0)
-		return rc;
-	if (j->n->c->dry_run) {
-		done(j, xasprintf("would run /" SRIOV_MANAGE " -e %s", BDF_STR(&j->gpu)));
-		return 0;
-	}
-	rc = manage_until(j, s, true, deadline, e);
-	if (rc == 0)
-		done(j, xasprintf("%u VFs enabled", s->num));
+		done(j, vfs ? xasprintf("%u VFs enabled", s->num) : xstrdup("VFs removed"));
 	return rc;
 }
 
@@ -391,13 +379,13 @@ int sriov_nvidia_enable(struct sriov_job *j, struct sriov *s, int64_t deadline, 
 	}
 	/* VFs that came up without their driver get one only by a new turn. */
 	if (s->vfs.n)
-		rc = remove_vfs(j, s, deadline, e);
+		rc = change_vfs(j, s, false, deadline, e);
 	if (rc == 0)
-		rc = make_vfs(j, s, deadline, e);
+		rc = change_vfs(j, s, true, deadline, e);
 	return rc < 0 || dry ? rc : see_types(j, deadline, e);
 }
 
 int sriov_nvidia_disable(struct sriov_job *j, struct sriov *s, int64_t deadline, struct err *e)
 {
-	return remove_vfs(j, s, deadline, e);
+	return change_vfs(j, s, false, deadline, e);
 }
