@@ -106,8 +106,9 @@ static void read_header(const char *line, const char *bad, const struct conf_sec
 	else if (!name)
 		out->kind = LINE_DEFAULTS;
 	else {
-		out->kind = LINE_SECTION;
 		out->name = xstrdup(name);
+		out->why = sections->check ? sections->check(line, name) : NULL;
+		out->kind = out->why ? LINE_LOST : LINE_SECTION;
 	}
 }
 

@@ -18,6 +18,8 @@ struct conf_sections {
 	const char *const *words;
 	size_t n;
 	const char *forms;		/* for messages: "'[defaults]' or '[vm <vmid>]'" */
+	/* What is wrong with a name, or NULL; the caller frees it. NULL: any will do. */
+	char *(*check)(const char *line, const char *name);
 };
 
 enum line_kind {

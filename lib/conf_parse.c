@@ -145,7 +145,7 @@ static void end_section(struct conf_parser *p)
 }
 
 /* A header; false if it cannot be read, and the section is lost. */
-static bool begin_section(struct conf_parser *p, const char *line, const struct conf_line *l)
+static bool begin_section(struct conf_parser *p, const struct conf_line *l)
 {
 	end_section(p);
 	p->section = l->section;
@@ -155,7 +155,7 @@ static bool begin_section(struct conf_parser *p, const char *line, const struct 
 	else if (l->kind == LINE_LOST)
 		conf_lose_section(p, "%s", l->why);
 	else
-		p->begin(p->arg, line, l);
+		p->begin(p->arg, l);
 	return p->scope != CONF_LOST;
 }
 
@@ -168,7 +168,7 @@ static bool check_line(void *arg, const char *line, size_t max)
 
 	conf_line_read(line, max, p->sections, &l);
 	if (conf_line_is_header(&l))
-		return begin_section(p, line, &l) && strlen(line) <= max;
+		return begin_section(p, &l) && strlen(line) <= max;
 	if (p->scope == CONF_LOST || p->scope == CONF_REPEATED || l.kind == LINE_COMMENT)
 		return false;
 	if (p->scope == CONF_NONE && l.kind != LINE_GARBLED)

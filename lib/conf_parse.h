@@ -28,7 +28,7 @@ struct conf_parser {
 	const char *file;		/* its name for messages */
 	const struct conf_sections *sections;
 	/* A header [<word> <name>]; ends in conf_begin_section(), _repeat_ or _lose_. */
-	void (*begin)(void *arg, const char *line, const struct conf_line *l);
+	void (*begin)(void *arg, const struct conf_line *l);
 	/* The end of [defaults] or of a section that was begun; may be NULL. */
 	void (*end)(void *arg);
 	/* A key of [defaults] or of a section, there for the first time. */

@@ -298,9 +298,8 @@ static void begin_vgpu(struct parser *p, const char *text)
 	conf_begin_section(&p->conf, &v->fault);
 }
 
-static void begin_section(void *arg, const char *line, const struct conf_line *l)
+static void begin_section(void *arg, const struct conf_line *l)
 {
-	(void)line;
 	if (l->section == SECTION_GPU)
 		begin_gpu(arg, l->name);
 	else

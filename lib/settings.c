@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "conf_parse.h"
+#include "parse.h"
 #include "quote.h"
 #include "settings_line.h"
 #include "settings_value.h"
@@ -187,17 +188,15 @@ static void on_key(void *arg, const char *name, const char *value)
 
 /* --- the whole --- */
 
-static void begin_vm(void *arg, const char *line, const struct conf_line *l)
+static void begin_vm(void *arg, const struct conf_line *l)
 {
 	struct parser *p = arg;
-	unsigned int vmid;
-	AUTO_FREE char *why = settings_vmid(line, l->name, &vmid);
-	struct vm_settings *vm = why ? NULL : find_vm(p->out, vmid);
+	struct vm_settings *vm;
+	unsigned int vmid = 0;
 
-	if (why) {
-		conf_lose_section(&p->conf, "%s", why);
-		return;
-	}
+	/* It is one: settings_sections has it checked. */
+	parse_vmid(l->name, &vmid);
+	vm = find_vm(p->out, vmid);
 	if (vm) {
 		conf_repeat_section(&p->conf, &vm->fault, vm->line, "vm %u", vmid);
 		return;

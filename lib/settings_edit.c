@@ -15,7 +15,7 @@
 struct text_line {
 	char *text;			/* without its end */
 	const char *end;		/* "\n", "\r\n"; of the last one "\r" or "" too */
-	struct settings_line is;
+	struct conf_line is;
 	bool gone;
 };
 
@@ -35,7 +35,7 @@ static void doc_free(struct doc *d)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		free(d->lines[i].text);
-		settings_line_free(&d->lines[i].is);
+		conf_line_free(&d->lines[i].is);
 	}
 	free(d->lines);
 	strlist_free(&d->added);
@@ -66,7 +66,7 @@ static void doc_read(struct doc *d, const char *text, size_t len)
 
 		l->text = xstrndup(start, n);
 		l->end = line_end(start + n, (size_t)(next - start) - n);
-		settings_line_read(l->text, SETTINGS_LINE_MAX, &l->is);
+		settings_line_read(l->text, &l->is);
 		if (strchr(l->end, '\n'))
 			d->eol = l->end;
 		else
@@ -93,13 +93,13 @@ static int doc_section(struct doc *d, unsigned int vmid, struct err *e)
 
 	d->header = d->end = d->n;
 	for (size_t i = 0; i < d->n; i++) {
-		const struct settings_line *l = &d->lines[i].is;
+		const struct conf_line *l = &d->lines[i].is;
 
-		if (!settings_line_is_header(l))
+		if (!conf_line_is_header(l))
 			continue;
 		if (found && d->end == d->n)
 			d->end = i;
-		if (l->kind != LINE_VM || l->vmid != vmid)
+		if (!settings_line_is_vm(l, vmid))
 			continue;
 		if (found)
 			return fail(e, -EINVAL, "/" SETTINGS_PATH ":%zu: section [vm %u] is there already, in line %zu; put the lines of both into one",
@@ -148,7 +148,7 @@ static int line_set(struct text_line *l, char *text, const char *key, const char
 		    struct err *e)
 {
 	free(l->text);
-	settings_line_free(&l->is);
+	conf_line_free(&l->is);
 	l->text = text;
 	if (strlen(text) > SETTINGS_LINE_MAX) {
 		fail(e, -E2BIG, "'%s' cannot be set to %s: the line would have %zu characters, and at most %d are read",
@@ -156,7 +156,7 @@ static int line_set(struct text_line *l, char *text, const char *key, const char
 		err_hint(e, "shorten the value, or the comment behind it in /" SETTINGS_PATH);
 		return -E2BIG;
 	}
-	settings_line_read(text, SETTINGS_LINE_MAX, &l->is);
+	settings_line_read(text, &l->is);
 
 	AUTO_FREE char *why = misread(l, key, value);
 
@@ -180,7 +180,7 @@ static int add_line(struct doc *d, const char *key, const char *value, struct er
 		free(l.text);
 	else
 		strlist_take(&d->added, l.text);
-	settings_line_free(&l.is);
+	conf_line_free(&l.is);
 	return rc;
 }
 
@@ -194,9 +194,9 @@ static void remove_line(struct text_line *l)
 	char *comment = xstrdup(l->text + l->is.comment);
 
 	free(l->text);
-	settings_line_free(&l->is);
+	conf_line_free(&l->is);
 	l->text = comment;
-	settings_line_read(comment, SETTINGS_LINE_MAX, &l->is);
+	settings_line_read(comment, &l->is);
 }
 
 /* --- the section --- */

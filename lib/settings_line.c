@@ -1,44 +1,35 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "settings_line.h"
 
-#include <stdlib.h>
-
 #include "cleanup.h"
 #include "parse.h"
 #include "quote.h"
+#include "settings.h"
 #include "xalloc.h"
 
-static const char *const words[] = { "vm" };
-const struct conf_sections settings_sections = {
-	.words = words, .n = ARRAY_SIZE(words), .forms = "'[defaults]' or '[vm <vmid>]'",
-};
-
-char *settings_vmid(const char *line, const char *name, unsigned int *vmid)
+static char *check_name(const char *line, const char *name)
 {
-	if (parse_vmid(name, vmid) == 0)
+	unsigned int vmid;
+
+	if (parse_vmid(name, &vmid) == 0)
 		return NULL;
 	return xasprintf("%s names no VM; a vmid is a number from 100 to 999999999", QUOTED(line));
 }
 
-void settings_line_read(const char *line, size_t max, struct settings_line *out)
-{
-	AUTO_CONF_LINE struct conf_line l = { 0 };
+static const char *const words[] = { "vm" };
+const struct conf_sections settings_sections = {
+	.words = words, .n = ARRAY_SIZE(words), .forms = "'[defaults]' or '[vm <vmid>]'",
+	.check = check_name,
+};
 
-	conf_line_read(line, max, &settings_sections, &l);
-	*out = (struct settings_line){
-		.kind = l.kind, .name_len = l.name_len, .value = l.value, .value_len = l.value_len,
-		.comment = l.comment,
-	};
-	out->why = take_ptr(l.why);
-	if (l.kind != LINE_SECTION)
-		return;
-	out->why = settings_vmid(line, l.name, &out->vmid);
-	if (out->why)
-		out->kind = LINE_LOST;
+void settings_line_read(const char *line, struct conf_line *out)
+{
+	conf_line_read(line, SETTINGS_LINE_MAX, &settings_sections, out);
 }
 
-void settings_line_free(struct settings_line *l)
+bool settings_line_is_vm(const struct conf_line *l, unsigned int vmid)
 {
-	free(l->why);
-	*l = (struct settings_line){ 0 };
+	unsigned int its;
+
+	return l->kind == LINE_SECTION && parse_vmid(l->name, &its) == 0 && its == vmid;
 }

@@ -44,12 +44,12 @@ static void section_read(const char *text, size_t len, unsigned int vmid, struct
 	if (len >= strlen(CONF_BOM) && !memcmp(text, CONF_BOM, strlen(CONF_BOM)))
 		next += strlen(CONF_BOM);
 	while ((start = conf_line_cut(&next, end, &n))) {
-		AUTO_SETTINGS_LINE struct settings_line l = { 0 };
+		AUTO_CONF_LINE struct conf_line l = { 0 };
 		AUTO_FREE char *line = xstrndup(start, n);
 
-		settings_line_read(line, SETTINGS_LINE_MAX, &l);
-		if (settings_line_is_header(&l))
-			inside = l.kind == LINE_VM && l.vmid == vmid;
+		settings_line_read(line, &l);
+		if (conf_line_is_header(&l))
+			inside = settings_line_is_vm(&l, vmid);
 		if (!inside || l.kind != LINE_KEY)
 			continue;
 

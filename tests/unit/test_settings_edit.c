@@ -266,12 +266,12 @@ static bool has_empty_section(const char *text)
 	size_t len;
 
 	while ((start = conf_line_cut(&next, end, &len))) {
-		AUTO_SETTINGS_LINE struct settings_line l = { 0 };
+		AUTO_CONF_LINE struct conf_line l = { 0 };
 		AUTO_FREE char *line = xstrndup(start, len);
 
-		settings_line_read(line, SETTINGS_LINE_MAX, &l);
-		if (settings_line_is_header(&l)) {
-			inside = l.kind == LINE_VM && l.vmid == 100;
+		settings_line_read(line, &l);
+		if (conf_line_is_header(&l)) {
+			inside = settings_line_is_vm(&l, 100);
 			empty = empty || inside;
 		} else if (inside && l.kind != LINE_COMMENT) {
 			empty = false;
