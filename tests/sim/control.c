@@ -394,17 +394,32 @@ static int write_delay(char *word[], int n)
 	return r.ms ? add_rule(&delays, &r, true) : 0;
 }
 
+/* The device of this name, or NULL; the lock is held either way. */
+static struct dev *lock_dev(struct sim *sim, const char *name)
+{
+	pthread_mutex_lock(&sim->lock);
+	return model_find_dev(sim, name);
+}
+
+static int unlock(struct sim *sim, int rc)
+{
+	pthread_mutex_unlock(&sim->lock);
+	return rc;
+}
+
+static int yes_or_no(const char *word, bool *yes)
+{
+	*yes = !strcmp(word, "yes");
+	return *yes || !strcmp(word, "no") ? 0 : -EINVAL;
+}
+
 static bool known_name(struct sim *sim, const char *name)
 {
 	char uuid[UUID_LEN + 1];
-	bool known;
 
 	if (strlen(name) == UUID_LEN && uuid_parse_text(name, uuid))
 		return true;
-	pthread_mutex_lock(&sim->lock);
-	known = model_find_dev(sim, name);
-	pthread_mutex_unlock(&sim->lock);
-	return known;
+	return !unlock(sim, lock_dev(sim, name) ? 0 : -ENODEV);
 }
 
 /* May come before the vGPU: a rule is kept by name until it is cleared. */
@@ -432,10 +447,7 @@ static int write_open(struct sim *sim, char *word[], int n)
 	unsigned long ms;
 	bool yes;
 
-	if (n != 2)
-		return -EINVAL;
-	yes = !strcmp(word[1], "yes");
-	if (!yes && strcmp(word[1], "no"))
+	if (n != 2 || yes_or_no(word[1], &yes))
 		return -EINVAL;
 	pthread_mutex_lock(&sim->lock);
 	v = model_find_vgpu(sim, word[0]);
@@ -445,23 +457,17 @@ static int write_open(struct sim *sim, char *word[], int n)
 			ms = clean_ms(v->dev->name);
 		model_set_held(sim, v, yes, now_ms(), ms);
 	}
-	pthread_mutex_unlock(&sim->lock);
-	return v ? 0 : -EINVAL;
+	return unlock(sim, v ? 0 : -EINVAL);
 }
 
 static int write_vanish(struct sim *sim, char *word[], int n)
 {
 	struct dev *d;
-	int rc = -EINVAL;
 
 	if (n != 1)
 		return -EINVAL;
-	pthread_mutex_lock(&sim->lock);
-	d = model_find_dev(sim, word[0]);
-	if (d)
-		rc = model_vanish(sim, d);
-	pthread_mutex_unlock(&sim->lock);
-	return rc;
+	d = lock_dev(sim, word[0]);
+	return unlock(sim, d ? model_vanish(sim, d) : -EINVAL);
 }
 
 /* On every GPU; R_NONE: back to what the node file says. */
@@ -503,32 +509,25 @@ static int write_vfs(struct sim *sim, char *word[], int n)
 {
 	unsigned long vfs;
 	struct dev *d;
-	int rc = -EINVAL;
 
 	if (n != 2 || to_number(word[1], 4096, &vfs))
 		return -EINVAL;
-	pthread_mutex_lock(&sim->lock);
-	d = model_find_dev(sim, word[0]);
-	if (d && d->kind == DEV_PF)
-		rc = model_force_numvfs(sim, d, (unsigned int)vfs);
-	pthread_mutex_unlock(&sim->lock);
-	return rc;
+	d = lock_dev(sim, word[0]);
+	return unlock(sim, d && d->kind == DEV_PF ?
+		      model_force_numvfs(sim, d, (unsigned int)vfs) : -EINVAL);
 }
 
 /* "-" takes the driver away. */
 static int write_driver(struct sim *sim, char *word[], int n)
 {
+	const char *driver;
 	struct dev *d;
-	int rc = -EINVAL;
 
 	if (n != 2)
 		return -EINVAL;
-	pthread_mutex_lock(&sim->lock);
-	d = model_find_dev(sim, word[0]);
-	if (d && d->bus == BUS_PCI)
-		rc = model_bind(sim, d, strcmp(word[1], "-") ? word[1] : NULL);
-	pthread_mutex_unlock(&sim->lock);
-	return rc;
+	driver = strcmp(word[1], "-") ? word[1] : NULL;
+	d = lock_dev(sim, word[0]);
+	return unlock(sim, d && d->bus == BUS_PCI ? model_bind(sim, d, driver) : -EINVAL);
 }
 
 /* Whether the GPU shows its types, as before and after NVIDIA's nvidia-vgpud. */
@@ -537,17 +536,12 @@ static int write_types(struct sim *sim, char *word[], int n)
 	struct dev *d;
 	bool yes;
 
-	if (n != 2)
+	if (n != 2 || yes_or_no(word[1], &yes))
 		return -EINVAL;
-	yes = !strcmp(word[1], "yes");
-	if (!yes && strcmp(word[1], "no"))
-		return -EINVAL;
-	pthread_mutex_lock(&sim->lock);
-	d = model_find_dev(sim, word[0]);
+	d = lock_dev(sim, word[0]);
 	if (d && d->gpu)
 		model_show_types(d->gpu, yes);
-	pthread_mutex_unlock(&sim->lock);
-	return d && d->gpu ? 0 : -EINVAL;
+	return unlock(sim, d && d->gpu ? 0 : -EINVAL);
 }
 
 static int clear(struct sim *sim, enum control c)
