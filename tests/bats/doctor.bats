@@ -5,15 +5,6 @@
 load helper
 load doctor_helper
 
-setup() {
-	MOUNTED='' PIDS='' ROOT='' SYS=''
-	unset ROOT
-}
-
-teardown() {
-	node_teardown
-}
-
 @test "doctor: a node that is ready has no no, on both frameworks" {
 	local f
 

@@ -10,6 +10,15 @@ load sriov_helper
 PF=0000:e8:00.0
 UNITDIR=usr/lib/systemd/system
 
+setup() {
+	MOUNTED='' PIDS='' ROOT='' SYS=''
+	unset ROOT
+}
+
+teardown() {
+	node_teardown
+}
+
 # ready [FRAMEWORK [KERNEL]]: all of it is there, and one VM has an intent that the node can serve
 ready() {
 	a40 "\"framework\": \"${1:-mdev}\""

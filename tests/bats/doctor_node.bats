@@ -6,15 +6,6 @@
 load helper
 load doctor_helper
 
-setup() {
-	MOUNTED='' PIDS='' ROOT='' SYS=''
-	unset ROOT
-}
-
-teardown() {
-	node_teardown
-}
-
 # sick NODE: a file of tests/nodes, on a node that is otherwise as it should be
 sick() {
 	node_teardown

@@ -6,15 +6,6 @@
 load helper
 load doctor_helper
 
-setup() {
-	MOUNTED='' PIDS='' ROOT='' SYS=''
-	unset ROOT
-}
-
-teardown() {
-	node_teardown
-}
-
 # qemu_server VERSION: the one that is installed; none without
 qemu_server() {
 	[ $# -eq 1 ] || { : > "$ROOT/var/lib/dpkg/status"; return; }
