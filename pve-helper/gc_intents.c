@@ -95,7 +95,7 @@ static bool has_left(const struct root *r, unsigned int vmid)
 	return left;
 }
 
-/* Why the VM's section must stay for now; NULL: it need not. */
+/* Why the VM's section must stay; NULL: it need not. */
 static const char *why_kept(const struct ctx *c, unsigned int vmid)
 {
 	if (vm_lock_held(&c->root, vmid))

@@ -13,7 +13,7 @@
 #include "xalloc.h"
 
 #define DRIVER		"nvidia"
-#define STUB		"pci-pf-stub"		/* has the GPU while sriov-manage is at work */
+#define PF_STUB		"pci-pf-stub"		/* has the GPU while sriov-manage is at work */
 #define VGPUD		"nvidia-vgpud.service"
 
 #define POLL_MS		100
@@ -79,9 +79,9 @@ static int check_driver(const struct sriov *s, struct err *e)
 
 	if (!strcmp(s->driver, DRIVER))
 		return 0;
-	if (!strcmp(s->driver, STUB)) {
-		fail(e, -EIO, "the GPU is left on the driver " STUB ", as by a sriov-manage that was cut off");
-		err_hint(e, "echo %s > /sys/bus/pci/drivers/" STUB "/unbind; echo %s > /sys/bus/pci/drivers/nvidia/bind; "
+	if (!strcmp(s->driver, PF_STUB)) {
+		fail(e, -EIO, "the GPU is left on the driver " PF_STUB ", as by a sriov-manage that was cut off");
+		err_hint(e, "echo %s > /sys/bus/pci/drivers/" PF_STUB "/unbind; echo %s > /sys/bus/pci/drivers/nvidia/bind; "
 			 "then again", at, at);
 	} else if (*s->driver) {
 		fail(e, -EINVAL, "the GPU is bound to the driver %s, and NVIDIA's vGPUs need nvidia", QUOTED(s->driver));
