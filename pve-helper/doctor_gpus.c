@@ -194,6 +194,15 @@ void check_mig(struct doctor *d, struct finding *f)
 
 /* --- what node.conf asks for --- */
 
+/* Whether node.conf and the GPUs are read; where not, their own checks say why. */
+static bool has_both(const struct doctor *d, struct finding *f)
+{
+	if (d->has_conf && d->has_node)
+		return true;
+	find_na(f, "see node-conf and gpus");
+	return false;
+}
+
 /* Looking costs an attribute for each function of the PCI bus. */
 static bool asks_scheduler(const struct doctor *d)
 {
@@ -211,10 +220,8 @@ void check_scheduler(struct doctor *d, struct finding *f)
 	AUTO_ERR struct err e = { 0 };
 	size_t active = 0;
 
-	if (!d->has_conf || !d->has_node) {
-		find_na(f, "see node-conf and gpus");
+	if (!has_both(d, f))
 		return;
-	}
 	if (!asks_scheduler(d)) {
 		find_na(f, "node.conf asks for none");
 		return;
@@ -252,7 +259,9 @@ void check_standalone(struct doctor *d, struct finding *f)
 	const struct node_conf *c = &d->node.conf;
 	size_t there = 0;
 
-	for (size_t i = 0; i < c->n_vgpus && d->has_node; i++) {
+	if (!has_both(d, f))
+		return;
+	for (size_t i = 0; i < c->n_vgpus; i++) {
 		there += is_there(d, &c->vgpus[i]);
 		if (!c->vgpus[i].fault && !is_there(d, &c->vgpus[i]))
 			find_no(f, DOCTOR_BLOCKS, xasprintf("[vgpu %s] of node.conf, a %s, is not there", c->vgpus[i].name,
@@ -261,5 +270,5 @@ void check_standalone(struct doctor *d, struct finding *f)
 	if (there)
 		find_yes(f, "%zu are there", there);
 	else
-		find_na(f, "node.conf asks for none");
+		find_na(f, c->n_vgpus ? "see node-conf" : "node.conf asks for none");
 }

@@ -109,6 +109,31 @@ load doctor_helper
 	[ "$(answer gpus)" = no ]
 }
 
+@test "doctor: where GPUs or node.conf cannot be read, what needs them refers to that" {
+	ready
+	node_conf '[defaults]' 'sriov = yes' '[vgpu 0000:e8:00.6]' 'type = A40-24A'
+	node_teardown
+	MOUNTED=''
+	rmdir "$SYS"
+	touch "$SYS"
+	no gpus blocks 'Not a directory' 'findmnt /sys'
+	says intents n/a 'see gpus'
+	says scheduler n/a 'see node-conf and gpus'
+	says standalone n/a 'see node-conf and gpus'
+	ROOT=$BATS_TEST_TMPDIR/conf
+	ready
+	rm "$ROOT/etc/pve-vgpu/node.conf"
+	mkdir "$ROOT/etc/pve-vgpu/node.conf"
+	no node-conf blocks 'Is a directory' 'ls -l'
+	says scheduler n/a 'see node-conf and gpus'
+	says standalone n/a 'see node-conf and gpus'
+	rmdir "$ROOT/etc/pve-vgpu/node.conf"
+	says standalone n/a 'asks for none'
+	node_conf '[vgpu 0000:e8:00.6]' 'params = a=1'
+	no node-conf blocks "has no 'type'" 'mend that line'
+	says standalone n/a 'see node-conf'
+}
+
 @test "doctor: wrong usage" {
 	a40
 	run -2 pve_vgpu doctor all
