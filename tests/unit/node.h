@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "inventory.h"
 #include "root.h"
+#include "scratch.h"
 #include "shell.h"
 #include "tap.h"
 #include "xalloc.h"
@@ -89,20 +90,17 @@ struct tree {
 /* A root in a new directory, filled by shell commands that run in it. */
 static inline struct tree tree_make(const char *commands)
 {
-	struct tree t = { .r = ROOT_CLOSED };
-	char dir[] = "/tmp/pve-vgpu-test.XXXXXX";
+	struct tree t = { .path = scratch_make(), .r = ROOT_CLOSED };
 
-	CHECK(mkdtemp(dir));
-	t.path = xstrdup(dir);
-	CHECK_NUM(shell("set -e; cd %s; %s", dir, commands), 0);
-	CHECK_NUM(root_open(&t.r, dir, NULL), 0);
+	CHECK_NUM(shell(t.path, "set -e; %s", commands), 0);
+	CHECK_NUM(root_open(&t.r, t.path, NULL), 0);
 	return t;
 }
 
 static inline void tree_free(struct tree *t)
 {
 	root_close(&t->r);
-	shell("rm -rf %s", t->path);
+	CHECK_NUM(scratch_remove(t->path), 0);
 	free(t->path);
 }
 

@@ -10,9 +10,9 @@
 #include "cleanup.h"
 #include "xalloc.h"
 
-/* Run a script with a PATH of its own. Returns its exit status, or -1. */
-__attribute__((format(printf, 1, 2)))
-static inline int shell(const char *fmt, ...)
+/* Run a script in a directory, with a PATH of its own. Returns its exit status, or -1. */
+__attribute__((format(printf, 2, 3)))
+static inline int shell(const char *dir, const char *fmt, ...)
 {
 	char *const env[] = { xstrdup("PATH=/usr/sbin:/usr/bin:/sbin:/bin"), NULL };
 	va_list ap;
@@ -25,7 +25,8 @@ static inline int shell(const char *fmt, ...)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		execle("/bin/sh", "sh", "-c", script, (char *)NULL, env);
+		if (chdir(dir) == 0)
+			execle("/bin/sh", "sh", "-c", script, (char *)NULL, env);
 		_exit(127);
 	}
 	free(env[0]);

@@ -50,11 +50,11 @@ int main(void)
 		catalog_load(&c, &t.r);
 		CHECK_NUM(c.ntypes, 0);
 		catalog_free(&c);
-		shell("printf '{\"version\":1' > %s/var/lib/pve-vgpu/types.json", t.path);
+		shell(t.path, "printf '{\"version\":1' > var/lib/pve-vgpu/types.json");
 		catalog_load(&c, &t.r);
 		CHECK_NUM(c.ntypes, 0);
 		catalog_free(&c);
-		shell("printf '{\"version\":2,\"driver\":\"\"}' > %s/var/lib/pve-vgpu/types.json", t.path);
+		shell(t.path, "printf '{\"version\":2,\"driver\":\"\"}' > var/lib/pve-vgpu/types.json");
 		catalog_load(&c, &t.r);
 		CHECK_NUM(c.ntypes, 0);
 		tree_free(&t);
@@ -68,7 +68,7 @@ int main(void)
 		catalog_fresh(&fresh, &t.r);
 		CHECK_NUM(fresh.ntypes, 0);
 		CHECK_STR(fresh.driver, "new");
-		shell("sed -i s/new/old/ %s/var/lib/pve-vgpu/types.json", t.path);
+		shell(t.path, "sed -i s/new/old/ var/lib/pve-vgpu/types.json");
 		catalog_load_last(&last, &t.r);
 		CHECK(catalog_type(&last, "nvidia-1"));
 		CHECK_STR(last.driver, "new");

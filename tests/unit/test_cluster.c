@@ -31,10 +31,10 @@ int main(void)
 		CHECK_NUM(cluster_local_node(&tree, &node, &e), -ENOENT);
 		CHECK_HAS(e.msg, "read link '/etc/pve/local'");
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-			CHECK_NUM(shell("ln -sfn %s %s/etc/pve/local", bad[i], tree_dir), 0);
+			CHECK_NUM(shell(tree_dir, "ln -sfn %s etc/pve/local", bad[i]), 0);
 			CHECK_NUM(cluster_local_node(&tree, &node, NULL), -EINVAL);
 		}
-		CHECK_NUM(shell("ln -sfn nodes/pve1 %s/etc/pve/local", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "ln -sfn nodes/pve1 etc/pve/local"), 0);
 		CHECK_NUM(cluster_local_node(&tree, &node, NULL), 0);
 		CHECK_STR(node, "pve1");
 	}
@@ -73,9 +73,9 @@ int main(void)
 	}
 	TEST("cluster_quorate: follows the right to write that /etc/pve/nodes shows") {
 		CHECK(cluster_quorate(&tree));
-		CHECK_NUM(shell("chmod 0555 %s/etc/pve/nodes", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "chmod 0555 etc/pve/nodes"), 0);
 		CHECK(!cluster_quorate(&tree));
-		CHECK_NUM(shell("chmod 0755 %s/etc/pve/nodes", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "chmod 0755 etc/pve/nodes"), 0);
 	}
 	return tap_done();
 }

@@ -20,10 +20,10 @@ static struct bdf at(const char *text)
 
 static void device(const char *bdf, const char *id, const char *sub, unsigned int group, bool types)
 {
-	CHECK_NUM(shell("d=%s/sys/bus/pci/devices/%s; mkdir -p $d; echo 0x10de >$d/vendor;"
+	CHECK_NUM(shell(tree_dir, "d=sys/bus/pci/devices/%s; mkdir -p $d; echo 0x10de >$d/vendor;"
 			"echo %s >$d/device; echo 0x10de >$d/subsystem_vendor; echo %s >$d/subsystem_device;"
 			"ln -sfn ../../../../kernel/iommu_groups/%u $d/iommu_group; %s $d/mdev_supported_types",
-			tree_dir, bdf, id, sub, group, types ? "mkdir -p" : "rm -rf"), 0);
+			bdf, id, sub, group, types ? "mkdir -p" : "rm -rf"), 0);
 }
 
 static void check_fault(const char *raw, bool mdev, const char *want)

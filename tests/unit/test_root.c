@@ -17,6 +17,7 @@
 
 #include "cleanup.h"
 #include "root.h"
+#include "scratch.h"
 #include "shell.h"
 #include "tap.h"
 #include "xalloc.h"
@@ -31,7 +32,7 @@ struct tree {
 /* "root/…" holds the same names as the directory around it, with other text. */
 static int fill(const char *dir)
 {
-	return shell("set -e; cd %s;"
+	return shell(dir, "set -e;"
 		     "mkdir -p root/a/b root/etc etc root/list;"
 		     "echo inside > root/etc/file; echo outside > etc/file;"
 		     "echo deep > root/a/b/file; printf '42\\n' > root/number; printf '42' > root/bare;"
@@ -41,19 +42,16 @@ static int fill(const char *dir)
 		     "ln -s .. root/a/b/up; ln -s absolute root/twice; ln -s loop2 root/loop1;"
 		     "ln -s loop1 root/loop2; ln -s /etc/nowhere root/dangling; ln -s / root/slash;"
 		     "ln -s self/x root/self; mkfifo root/fifo;"
-		     "touch root/list/one root/list/.two", dir);
+		     "touch root/list/one root/list/.two");
 }
 
 static struct tree tree_make(bool walk)
 {
-	struct tree t = { .r = ROOT_CLOSED, .how = walk ? "by hand" : "openat2" };
-	char dir[] = "/tmp/test_root.XXXXXX";
+	struct tree t = { .outside = scratch_make(), .r = ROOT_CLOSED, .how = walk ? "by hand" : "openat2" };
 
-	CHECK(mkdtemp(dir));
-	t.outside = xstrdup(dir);
-	CHECK_NUM(fill(dir), 0);
+	CHECK_NUM(fill(t.outside), 0);
 
-	AUTO_FREE char *path = xasprintf("%s/root", dir);
+	AUTO_FREE char *path = xasprintf("%s/root", t.outside);
 	AUTO_ERR struct err e = { 0 };
 
 	CHECK_NUM(root_open(&t.r, path, &e), 0);
@@ -64,7 +62,7 @@ static struct tree tree_make(bool walk)
 static void tree_free(struct tree *t)
 {
 	root_close(&t->r);
-	shell("rm -rf %s", t->outside);
+	CHECK_NUM(scratch_remove(t->outside), 0);
 	free(t->outside);
 }
 
@@ -227,7 +225,7 @@ static void test_read(const struct tree *t)
 		AUTO_ERR struct err e = { 0 };
 		size_t len;
 
-		CHECK_NUM(shell("printf 'a\\0b' > %s/root/nul", t->outside), 0);
+		CHECK_NUM(shell(t->outside, "printf 'a\\0b' > root/nul"), 0);
 		CHECK_NUM(root_read(&t->r, "nul", &text, &len, &e), 0);
 		CHECK_NUM(len, 3);
 		CHECK(!memcmp(text, "a\0b", 4));
@@ -243,10 +241,10 @@ static void test_read(const struct tree *t)
 		char *none = NULL;
 		size_t len = 0;
 
-		CHECK_NUM(shell("truncate -s 16M %s/root/big", t->outside), 0);
+		CHECK_NUM(shell(t->outside, "truncate -s 16M root/big"), 0);
 		CHECK_NUM(root_read(&t->r, "big", &text, &len, NULL), 0);
 		CHECK_NUM(len, 16 << 20);
-		CHECK_NUM(shell("echo >> %s/root/big", t->outside), 0);
+		CHECK_NUM(shell(t->outside, "echo >> root/big"), 0);
 		CHECK_NUM(root_read(&t->r, "big", &none, &len, NULL), -EFBIG);
 		CHECK(!none);
 		root_unlink(&t->r, "big", NULL);
@@ -293,7 +291,7 @@ static void test_write_attr(const struct tree *t)
 	TEST("root_write_attr: writes over what was there") {
 		AUTO_ERR struct err e = { 0 };
 
-		CHECK_NUM(shell("printf 558 > %s/root/attr", t->outside), 0);
+		CHECK_NUM(shell(t->outside, "printf 558 > root/attr"), 0);
 		CHECK_NUM(root_write_attr(&t->r, "attr", "0", 0, &e), 0);
 		CHECK_AT("attr", "0");
 		CHECK_NUM(root_write_attr(&t->r, "attr", "12", 1000, &e), 0);
@@ -444,8 +442,8 @@ static void test_change(const struct tree *t)
 		CHECK_HAS(e.msg, "remove '/a/b': ");
 	}
 	TEST("root: nothing outside it has changed") {
-		CHECK_NUM(shell("test \"$(cat %s/etc/file)\" = outside", t->outside), 0);
-		CHECK_NUM(shell("test \"$(ls -A %s | tr '\\n' ' ')\" = 'etc root '", t->outside), 0);
+		CHECK_NUM(shell(t->outside, "test \"$(cat etc/file)\" = outside"), 0);
+		CHECK_NUM(shell(t->outside, "test \"$(ls -A | tr '\\n' ' ')\" = 'etc root '"), 0);
 	}
 }
 

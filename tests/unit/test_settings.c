@@ -3,9 +3,9 @@
 #include <ini.h>
 
 #include "cleanup.h"
+#include "scratch.h"
 #include "settings.h"
 #include "settings_file.h"
-#include "shell.h"
 #include "tap.h"
 #include "xalloc.h"
 
@@ -733,7 +733,7 @@ static void test_file(const char *dir)
 
 int main(void)
 {
-	char dir[] = "/tmp/test_settings.XXXXXX";
+	AUTO_FREE char *dir = NULL;
 
 	test_good();
 	test_form();
@@ -742,11 +742,12 @@ int main(void)
 	test_keys();
 	test_devices();
 	TEST("a directory for files") {
-		CHECK(mkdtemp(dir));
+		dir = scratch_make();
+		CHECK_NUM(access(dir, W_OK | X_OK), 0);
 	}
 	test_file(dir);
 	TEST("the directory goes again") {
-		CHECK_NUM(shell("rm -rf %s", dir), 0);
+		CHECK_NUM(scratch_remove(dir), 0);
 	}
 	fault_of(&(struct settings){ 0 }, 0);
 	return tap_done();

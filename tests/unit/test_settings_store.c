@@ -38,7 +38,7 @@ static void check_text(const char *want)
 /* How many temporary files and locks are there. */
 static int leftovers(void)
 {
-	return shell("exit $(find %s/etc/pve -name '.pve-vgpu*' -o -name pve-vgpu -type d | wc -l)", tree_dir);
+	return shell(tree_dir, "exit $(find etc/pve -name '.pve-vgpu*' -o -name pve-vgpu -type d | wc -l)");
 }
 
 static void drop_lock(void)
@@ -84,7 +84,7 @@ static void test_plain(void)
 		CHECK_NUM(root_mkdir(&tree, "etc/pve", NULL), 0);
 		CHECK_NUM(set_text("# a\n", &e), -ENOENT);
 		CHECK_HAS(e.msg, "/etc/pve is not mounted");
-		CHECK_NUM(shell("rmdir %s/etc/pve", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "rmdir etc/pve"), 0);
 	}
 	TEST("settings_change: makes the file, replaces it, and leaves nothing beside it") {
 		tree_put("etc/pve/nodes/pve1/qemu-server/100.conf", "");
@@ -92,7 +92,7 @@ static void test_plain(void)
 		check_text("# a\n");
 		CHECK_NUM(set_text("# b\n", NULL), 0);
 		check_text("# b\n");
-		CHECK_NUM(shell("test $(stat -c %%a %s/" SETTINGS_PATH ") = 640", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "test $(stat -c %%a " SETTINGS_PATH ") = 640"), 0);
 		CHECK_NUM(leftovers(), 0);
 	}
 	TEST("settings_change: what changes nothing does not write") {
@@ -122,13 +122,13 @@ static void test_plain(void)
 	TEST("settings_change: a link is replaced, and a directory is told") {
 		AUTO_ERR struct err e = { 0 };
 
-		CHECK_NUM(shell("cd %s/etc/pve && mv pve-vgpu.conf other && ln -s other pve-vgpu.conf", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "cd etc/pve && mv pve-vgpu.conf other && ln -s other pve-vgpu.conf"), 0);
 		CHECK_NUM(set_text("# c\n", NULL), 0);
-		CHECK_NUM(shell("cd %s/etc/pve && test ! -L pve-vgpu.conf && grep -qx '# b' other", tree_dir), 0);
-		CHECK_NUM(shell("cd %s/etc/pve && rm pve-vgpu.conf && mkdir pve-vgpu.conf", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "cd etc/pve && test ! -L pve-vgpu.conf && grep -qx '# b' other"), 0);
+		CHECK_NUM(shell(tree_dir, "cd etc/pve && rm pve-vgpu.conf && mkdir pve-vgpu.conf"), 0);
 		CHECK_NUM(set_text("# d\n", &e), -EISDIR);
 		CHECK_HAS(e.msg, "change '/etc/pve/pve-vgpu.conf'");
-		CHECK_NUM(shell("cd %s/etc/pve && rmdir pve-vgpu.conf && rm other", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "cd etc/pve && rmdir pve-vgpu.conf && rm other"), 0);
 		CHECK_NUM(leftovers(), 0);
 	}
 	TEST("settings_change: temporary files of killed writers go, other files stay") {
@@ -136,17 +136,17 @@ static void test_plain(void)
 		tree_put("etc/pve/.pve-vgpu.conf.tmp", "not ours");
 		tree_put("etc/pve/.storage.cfg.1.tmp", "not ours");
 		CHECK_NUM(set_text("# e\n", NULL), 0);
-		CHECK_NUM(shell("cd %s/etc/pve && test ! -e .pve-vgpu.conf.0123456789abcdef.tmp && "
-				"rm .pve-vgpu.conf.tmp .storage.cfg.1.tmp", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "cd etc/pve && test ! -e .pve-vgpu.conf.0123456789abcdef.tmp && "
+				"rm .pve-vgpu.conf.tmp .storage.cfg.1.tmp"), 0);
 	}
 	TEST("settings_change: without quorum it says so, and changes nothing") {
 		AUTO_ERR struct err e = { 0 };
 
-		CHECK_NUM(shell("chmod 0555 %s/etc/pve/nodes", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "chmod 0555 etc/pve/nodes"), 0);
 		CHECK_NUM(set_text("# f\n", &e), -EACCES);
 		CHECK_HAS(e.msg, "the cluster has no quorum; nothing was changed");
 		CHECK_HAS(e.hint, "pvecm status");
-		CHECK_NUM(shell("chmod 0755 %s/etc/pve/nodes", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "chmod 0755 etc/pve/nodes"), 0);
 		check_text("# e\n");
 		CHECK_NUM(leftovers(), 0);
 	}
@@ -277,7 +277,7 @@ static void test_many(void)
 			pids[i] = spawn_appender((char[2]){ (char)('a' + i), '\0' }, TIMES);
 		for (int i = 0; i < WRITERS; i++)
 			CHECK_NUM(reap(pids[i]), 0);
-		CHECK_NUM(shell("test $(sort -u %s/" SETTINGS_PATH " | wc -l) = %d", tree_dir, WRITERS * TIMES + 1), 0);
+		CHECK_NUM(shell(tree_dir, "test $(sort -u " SETTINGS_PATH " | wc -l) = %d", WRITERS * TIMES + 1), 0);
 		CHECK_NUM(leftovers(), 0);
 	}
 	TEST("settings_change: a writer that is killed at any time leaves a whole text, and what else it leaves goes") {

@@ -53,9 +53,9 @@ static char *random_args(unsigned int *state)
 /* What Perl makes of as many lines, a line each. */
 static int ask_perl(void)
 {
-	return shell("perl -MText::ParseWords -ne 'chomp; my @w = $_ ? shellwords($_) : (); "
+	return shell(tree_dir, "perl -MText::ParseWords -ne 'chomp; my @w = $_ ? shellwords($_) : (); "
 		     "print $_ && !@w && /[^ \\t]/ ? \"none\\n\" : join(\"\", map { \"$_|\" } @w) . \"\\n\"' "
-		     "< %s/a/lines > %s/a/perl", tree_dir, tree_dir);
+		     "< a/lines > a/perl");
 }
 
 int main(void)

@@ -101,18 +101,18 @@ int main(void)
 		check_volume(NULL);
 	}
 	TEST("the link is found under another name, and the usual name goes before it") {
-		CHECK_NUM(shell("ln -s /usr/bin/pve-vgpu %s/var/lib/vz/snippets/hook.sh", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "ln -s /usr/bin/pve-vgpu var/lib/vz/snippets/hook.sh"), 0);
 		check_volume("local:snippets/hook.sh");
-		CHECK_NUM(shell("ln -sf /usr/bin/pve-vgpu %s/var/lib/vz/snippets/pve-vgpu", tree_dir), 0);
+		CHECK_NUM(shell(tree_dir, "ln -sf /usr/bin/pve-vgpu var/lib/vz/snippets/pve-vgpu"), 0);
 		check_volume("local:snippets/pve-vgpu");
 	}
 	TEST("a storage of this node alone, and never a shared one") {
 		tree_put("etc/pve/storage.cfg", "dir: local\n\tcontent iso\n\n"
 			 "nfs: nas\n\tpath /nas\n\tcontent snippets\n\n"
 			 "dir: far\n\tpath /own\n\tcontent snippets\n\tnodes other\n");
-		CHECK_NUM(shell("cd %s && mkdir -p nas/snippets own/snippets && ln -s nodes/here etc/pve/local && "
+		CHECK_NUM(shell(tree_dir, "mkdir -p nas/snippets own/snippets && ln -s nodes/here etc/pve/local && "
 				"ln -s /usr/bin/pve-vgpu nas/snippets/pve-vgpu && "
-				"ln -s ../../usr/bin/pve-vgpu own/snippets/pve-vgpu", tree_dir), 0);
+				"ln -s ../../usr/bin/pve-vgpu own/snippets/pve-vgpu"), 0);
 		check_volume(NULL);
 		tree_put("etc/pve/storage.cfg", "dir: local\n\tcontent iso\n\n"
 			 "dir: near\n\tpath /own\n\tcontent snippets\n\tnodes here\n");

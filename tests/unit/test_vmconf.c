@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
-#include "shell.h"
+#include "scratch.h"
 #include "tap.h"
 #include "vmconf.h"
 #include "vmconf_file.h"
@@ -424,18 +424,19 @@ static void test_cloudinit(void)
 
 int main(void)
 {
-	char dir[] = "/tmp/test_vmconf.XXXXXX";
+	AUTO_FREE char *dir = NULL;
 
 	test_lines();
 	test_hostpci();
 	test_property();
 	test_cloudinit();
 	TEST("a directory for files") {
-		CHECK(mkdtemp(dir));
+		dir = scratch_make();
+		CHECK_NUM(access(dir, W_OK | X_OK), 0);
 	}
 	test_file(dir);
 	TEST("the directory goes again") {
-		CHECK_NUM(shell("rm -rf %s", dir), 0);
+		CHECK_NUM(scratch_remove(dir), 0);
 	}
 	return tap_done();
 }

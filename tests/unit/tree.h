@@ -10,26 +10,27 @@
 
 #include "cleanup.h"
 #include "root.h"
+#include "scratch.h"
 #include "shell.h"
 #include "tap.h"
 #include "xalloc.h"
 
-static char tree_dir[] = "/tmp/test_tree.XXXXXX";
+static char *tree_dir;
 static struct root tree = ROOT_CLOSED;
 
-static inline void tree_remove(void)
+static inline void tree_end(void)
 {
 	root_close(&tree);
-	if (shell("rm -rf %s", tree_dir))
-		fprintf(stderr, "%s stays\n", tree_dir);
+	free(tree_dir);
 }
 
 /* Begin with it; tree is the root then. */
 static inline void tree_begin(void)
 {
-	if (!mkdtemp(tree_dir) || root_open(&tree, tree_dir, NULL) < 0)
+	tree_dir = scratch_make();
+	if (root_open(&tree, tree_dir, NULL) < 0)
 		exit(1);
-	atexit(tree_remove);
+	atexit(tree_end);
 }
 
 /* Write a file of len bytes, with the directories above it. */
