@@ -54,10 +54,8 @@ static int read_vgpu_with(const char *field)
 	return read_text(text, NULL);
 }
 
-int main(void)
+static void test_vgpus_are_kept(void)
 {
-	tree_begin();
-
 	TEST("runstate: what is written is what is read") {
 		AUTO_RUNSTATE struct runstate s = two(), got = { 0 };
 
@@ -81,6 +79,10 @@ int main(void)
 		CHECK(bdf_eq(&got.vgpus[1].parent, &s.vgpus[1].parent));
 		CHECK_STR(got.vgpus[1].parent_name, "0000:3b:00.4");
 	}
+}
+
+static void test_devices_are_kept(void)
+{
 	TEST("runstate: what the wrapper is to do is kept, too") {
 		AUTO_RUNSTATE struct runstate s = two(), got = { 0 };
 		AUTO_ERR struct err e = { 0 };
@@ -104,6 +106,10 @@ int main(void)
 		CHECK_STR(d ? d->params : NULL, text);
 		CHECK(!runstate_device(&got, 0));
 	}
+}
+
+static void test_when_devices_are_on_file(void)
+{
 	TEST("runstate: a record may have devices alone, and goes with the last of them") {
 		AUTO_RUNSTATE struct runstate s = { .vmid = 100 }, got = { 0 };
 		AUTO_ERR struct err e = { 0 };
@@ -132,6 +138,10 @@ int main(void)
 		CHECK_NUM(runstate_write(&tree, &s, NULL), 0);
 		CHECK(!root_exists(&tree, STATE));
 	}
+}
+
+static void test_modes_are_kept(void)
+{
 	TEST("runstate: the modes are kept, and one that is not known is none") {
 		AUTO_RUNSTATE struct runstate s = two(), got = { 0 }, odd = { 0 };
 
@@ -153,6 +163,10 @@ int main(void)
 		CHECK_NUM(runstate_read(&tree, 100, &odd, NULL), 0);
 		CHECK_NUM(odd.modes[15], MODE_UNSET);
 	}
+}
+
+static void test_impossible_devices(void)
+{
 	TEST("runstate: devices that cannot be are damaged") {
 		static const char *const bad[] = {
 			"{\"index\": 16}", "{}", "{\"index\": 0, \"add\": true}",
@@ -169,6 +183,10 @@ int main(void)
 		CHECK_NUM(read_text("{\"version\": 1, \"vmid\": 100, \"phase\": \"created\", \"uuid\": \"x,y\", "
 				    "\"vgpus\": [], \"devices\": [{\"index\": 0}]}", NULL), -EBADMSG);
 	}
+}
+
+static void test_half_a_record(void)
+{
 	TEST("runstate: a prefix of a record, however long, is damaged and never half read") {
 		AUTO_RUNSTATE struct runstate s = two();
 
@@ -183,6 +201,10 @@ int main(void)
 				CHECK_NUM(i, 0);
 		}
 	}
+}
+
+static void test_last_vgpu_takes_the_file(void)
+{
 	TEST("runstate: the last vGPU that goes takes the file along") {
 		AUTO_RUNSTATE struct runstate s = two();
 
@@ -198,6 +220,10 @@ int main(void)
 		CHECK_NUM(runstate_write(&tree, &s, NULL), 0);
 		CHECK_NUM(runstate_read(&tree, 100, &s, NULL), -ENOENT);
 	}
+}
+
+static void test_versions(void)
+{
 	TEST("runstate: versions") {
 		AUTO_ERR struct err e = { 0 };
 
@@ -209,6 +235,10 @@ int main(void)
 		CHECK_NUM(read_text("{\"version\": -1}", NULL), -EBADMSG);
 		CHECK_NUM(read_text("{\"version\": \"1\"}", NULL), -EBADMSG);
 	}
+}
+
+static void test_no_record_of_this_vm(void)
+{
 	TEST("runstate: what is no record of this VM is damaged") {
 		static const char *const bad[] = {
 			"", " ", "{", "[]", "null", "1", "{}", "{\"version\": 1}", "{\"version\": 1}{}",
@@ -231,11 +261,17 @@ int main(void)
 			CHECK_HAS(e.msg, "run state '/run/pve-vgpu/100.json' ");
 		}
 	}
-	TEST("runstate: a field of another type is damaged, and not as if it were not there") {
+}
+
+/* A record of one vGPU, with more in the vGPU or behind it; and one with a device. */
 #define VGPU "{\"index\": 0, \"framework\": \"mdev\", \"gpu\": \"0000:67:00.0\", \"parent\": \"0000:67:00.4\", " \
 	"\"type\": \"nvidia-575\", \"uuid\": \"00000000-0000-0000-0000-000000000100\""
 #define RECORD(vgpu, rest) "{\"version\": 1, \"vmid\": 100, \"phase\": \"created\", \"vgpus\": [" VGPU vgpu "}]" rest "}"
 #define DEVICE(text) RECORD("", ", \"devices\": [{\"index\": 0, " text "}]")
+
+static void test_fields_of_another_type(void)
+{
+	TEST("runstate: a field of another type is damaged, and not as if it were not there") {
 		static const char *const bad[] = {
 			RECORD("", ", \"uuid\": 5"), RECORD("", ", \"devices\": {}"), RECORD("", ", \"devices\": \"x\""),
 			RECORD("", ", \"no_vga\": 1"), RECORD("", ", \"attached\": \"yes\""),
@@ -254,6 +290,10 @@ int main(void)
 		for (size_t i = 0; i < ARRAY_SIZE(good); i++)
 			CHECK_NUM(read_text(good[i], NULL), 0);
 	}
+}
+
+static void test_impossible_vgpus(void)
+{
 	TEST("runstate: fields of a vGPU that cannot be are damaged, and none becomes a path") {
 		static const char *const bad[] = {
 			"\"index\": 16", "\"index\": -1", "\"index\": \"0\"", "\"framework\": \"vf\"", "\"gpu\": \"../..\"",
@@ -268,6 +308,10 @@ int main(void)
 			if (read_vgpu_with(bad[i]) != -EBADMSG)
 				CHECK_STR(bad[i], "damaged");
 	}
+}
+
+static void test_list_read(void)
+{
 	TEST("runstate_list_read: reads what is one, and names the rest") {
 		AUTO_RUNSTATE_LIST struct runstate_list l = { 0 };
 		AUTO_STRLIST struct strlist problems = { 0 };
@@ -292,6 +336,10 @@ int main(void)
 		CHECK_HAS(problems.s[0], "101.json' is damaged");
 		CHECK_HAS(problems.s[1], "102.json' was written by a newer version");
 	}
+}
+
+static void test_merge(void)
+{
 	TEST("runstate_merge: a claim takes its place before anything is there, and only once") {
 		AUTO_RUNSTATE struct runstate s = two();
 		AUTO_INVENTORY struct inventory inv = { 0 };
@@ -311,5 +359,24 @@ int main(void)
 		CHECK_NUM(inv.vgpus[1].made, s.vgpus[1].exists);
 		CHECK_NUM(inv.vgpus[1].index, 15);
 	}
+}
+
+int main(void)
+{
+	tree_begin();
+
+	test_vgpus_are_kept();
+	test_devices_are_kept();
+	test_when_devices_are_on_file();
+	test_modes_are_kept();
+	test_impossible_devices();
+	test_half_a_record();
+	test_last_vgpu_takes_the_file();
+	test_versions();
+	test_no_record_of_this_vm();
+	test_fields_of_another_type();
+	test_impossible_vgpus();
+	test_list_read();
+	test_merge();
 	return tap_done();
 }
