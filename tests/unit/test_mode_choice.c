@@ -50,7 +50,7 @@ static bool says(struct mode_facts f, const char *part)
 	return strstr(got, part) != NULL;
 }
 
-int main(void)
+static void test_no_uuid_of_qemu_server(void)
 {
 	TEST("7.1 to 7.2-3: no -uuid from qemu-server, so args bring it, or native with the wrapper's") {
 		static const char *const versions[] = { "7.1-4", "7.2-3" };
@@ -81,6 +81,10 @@ int main(void)
 		f.asked = MODE_NATIVE;
 		CHECK_CHOICE(f, "no: mode native cannot do it on this node: qemu-server 7.2-3 gives QEMU no -uuid");
 	}
+}
+
+static void test_native_by_address(void)
+{
 	TEST("7.2-4: native by address, whose UUID the guest sees in place of its own") {
 		struct mode_facts f = on_mdev("7.2-4");
 
@@ -101,6 +105,10 @@ int main(void)
 		CHECK(!says(f, "SMBIOS"));
 		CHECK_SAYS(f, "| it stays at that address");
 	}
+}
+
+static void test_native_by_mapping(void)
+{
 	TEST("8.0.4: a mapping, also with params, gpu and placement, for what the hook makes is adopted") {
 		struct mode_facts f = on_mdev("8.0.4");
 
@@ -110,6 +118,10 @@ int main(void)
 		CHECK_CHOICE(f, "native mapping: ");
 		CHECK_SAYS(f, "| none");
 	}
+}
+
+static void test_vendor_vfio(void)
+{
 	TEST("8.2.5: vendor VFIO, which before needs the wrapper") {
 		struct mode_facts f = on_vendor("8.2.4");
 
@@ -124,6 +136,10 @@ int main(void)
 		CHECK(!says(on_vendor("9.0.1"), "showcmd"));
 		CHECK(!says(on_mdev("8.2.5"), "showcmd"));
 	}
+}
+
+static void test_live_migration(void)
+{
 	TEST("8.3.9: live migration, which modes without a hostpci line do not have") {
 		struct mode_facts f = on_mdev("8.3.9");
 
@@ -133,6 +149,10 @@ int main(void)
 		f.qemu_server = "8.3.8";
 		CHECK(!says(f, "live"));
 	}
+}
+
+static void test_other_pci_domains(void)
+{
 	TEST("9.0.2: vendor VFs in PCI domains other than 0000") {
 		struct mode_facts f = on_vendor("9.0.1");
 
@@ -146,11 +166,19 @@ int main(void)
 		f.other_domain = true;
 		CHECK_CHOICE(f, "native mapping: ");
 	}
+}
+
+static void test_where_the_types_come_from(void)
+{
 	TEST("9.1.11 and 9.2.6: where qemu-server has the types from makes no difference") {
 		CHECK_CHOICE(on_vendor("9.1.11"), "native mapping: ");
 		CHECK_CHOICE(on_mdev("9.2.6"), "native mapping: ");
 		CHECK_SAYS(on_vendor("9.2.6"), "| none");
 	}
+}
+
+static void test_vendor_with_gpu_or_params(void)
+{
 	TEST("vendor VFIO with gpu or params: the address, for with a mapping qemu-server picks the VF") {
 		struct mode_facts f = on_vendor("9.2.6");
 
@@ -163,6 +191,10 @@ int main(void)
 		CHECK_CHOICE(f, "native mapping: ");
 		CHECK_SAYS(f, "its params are written by the wrapper");
 	}
+}
+
+static void test_placement(void)
+{
 	TEST("placement where an address would pin it: the wrapper, else args, else the address all the same") {
 		struct mode_facts f = on_vendor("9.2.6");
 
@@ -175,6 +207,10 @@ int main(void)
 		f.placement = true;
 		CHECK_CHOICE(f, "args: not native: a hostpci line of qemu-server 7.4-1 names one address");
 	}
+}
+
+static void test_several_choices(void)
+{
 	TEST("several choices: args, or the wrapper, else the first one alone") {
 		struct mode_facts f = on_mdev("9.2.6");
 
@@ -189,6 +225,10 @@ int main(void)
 		f.several = true;
 		CHECK_CHOICE(f, "native mapping: ");
 	}
+}
+
+static void test_display_ramfb_x_vga(void)
+{
 	TEST("display and ramfb: never native; x-vga: never args") {
 		struct mode_facts f = on_mdev("9.2.6");
 
@@ -201,6 +241,10 @@ int main(void)
 		f.ramfb = false;
 		CHECK_CHOICE(f, "native mapping: ");
 	}
+}
+
+static void test_mode_asked_for(void)
+{
 	TEST("a mode that is asked for, and one that stands in the settings") {
 		struct mode_facts f = on_mdev("9.2.6");
 
@@ -220,11 +264,32 @@ int main(void)
 		f.asked = MODE_ARGS;
 		CHECK_CHOICE(f, "no: mode args cannot do it on this node: args name an mdev, and NVIDIA's vendor VFIO has none");
 	}
+}
+
+static void test_unknown_version(void)
+{
 	TEST("qemu-server of unknown version is taken for an old one") {
 		struct mode_facts f = on_mdev(NULL);
 
 		CHECK_CHOICE(f, "args: not native: qemu-server of unknown version gives QEMU no -uuid");
 		CHECK_CHOICE(on_vendor(NULL), "no: ");
 	}
+}
+
+int main(void)
+{
+	test_no_uuid_of_qemu_server();
+	test_native_by_address();
+	test_native_by_mapping();
+	test_vendor_vfio();
+	test_live_migration();
+	test_other_pci_domains();
+	test_where_the_types_come_from();
+	test_vendor_with_gpu_or_params();
+	test_placement();
+	test_several_choices();
+	test_display_ramfb_x_vga();
+	test_mode_asked_for();
+	test_unknown_version();
 	return tap_done();
 }
