@@ -19,7 +19,7 @@ static struct vmconf parse(const char *text)
 	return c;
 }
 
-static void test_lines(void)
+static void test_keys(void)
 {
 	TEST("vmconf: reads the keys of a whole configuration") {
 		AUTO_VMCONF struct vmconf c = parse(
@@ -52,6 +52,10 @@ static void test_lines(void)
 		CHECK(!c.hostpci[0].present);
 		CHECK_STR(c.hostpci[1].mdev, "nvidia-558");
 	}
+}
+
+static void test_hostnodes(void)
+{
 	TEST("vmconf: the NUMA nodes of the VM's memory, where numa is on") {
 		static const struct {
 			const char *text, *want;
@@ -73,11 +77,19 @@ static void test_lines(void)
 			CHECK_STR(got, cases[i].want);
 		}
 	}
+}
+
+static void test_empty_file(void)
+{
 	TEST("vmconf: an empty file has nothing") {
 		AUTO_VMCONF struct vmconf c = parse("");
 
 		CHECK(!c.name && !c.args && !c.numa && !c.template && !c.hostpci[0].present);
 	}
+}
+
+static void test_sections(void)
+{
 	TEST("vmconf: only what stands before the first section counts") {
 		static const char *const sections[] = {
 			"[PENDING]", "[pending]", "[snap-1]", "[special:cloudinit]", "[what is this?]  ",
@@ -98,6 +110,10 @@ static void test_lines(void)
 
 		CHECK_STR(c.name, "c");
 	}
+}
+
+static void test_repeated_lines(void)
+{
 	TEST("vmconf: the last of several lines holds") {
 		AUTO_VMCONF struct vmconf c = parse("name: a\nargs: -a\nnuma: 1\nname: b\nargs: -b\nnuma: 0\n");
 
@@ -116,12 +132,20 @@ static void test_lines(void)
 		CHECK(!c.hostpci[0].bad);
 		CHECK_STR(c.hostpci[0].raw, "0000:01:00.0");
 	}
+}
+
+static void test_description(void)
+{
 	TEST("vmconf: the description is never read for keys") {
 		AUTO_VMCONF struct vmconf c = parse("#args: -x\n# hostpci0: 01:00.0\ndescription: args: -x\n");
 
 		CHECK_STR(c.args, NULL);
 		CHECK(!c.hostpci[0].present);
 	}
+}
+
+static void test_bytes_of_a_value(void)
+{
 	TEST("vmconf: blanks around a value go, those within stay") {
 		AUTO_VMCONF struct vmconf c = parse("name:web\nmachine: \t q35 \t\nargs:   -a  'b  c'\t d  \r\nvga: std\r\n");
 
@@ -135,6 +159,10 @@ static void test_lines(void)
 
 		CHECK_STR(c.args, "\"-x\" \xc3\xbc \xff \\ # ; = [y]");
 	}
+}
+
+static void test_args_of_blanks(void)
+{
 	TEST("vmconf: args of blanks alone is empty, args of nothing is no line") {
 		AUTO_VMCONF struct vmconf blank = parse("args: -x\nargs:  \n");
 		AUTO_VMCONF struct vmconf none = parse("args: -x\nargs:\n");
@@ -142,6 +170,10 @@ static void test_lines(void)
 		CHECK_STR(blank.args, "");
 		CHECK_STR(none.args, "-x");
 	}
+}
+
+static void test_lines_passed_over(void)
+{
 	TEST("vmconf: lines that are none are passed over") {
 		AUTO_VMCONF struct vmconf c = parse(
 			"Name: a\n name: b\nname : c\nname=d\n: e\nnameless: f\nname1: g\n"
@@ -158,6 +190,10 @@ static void test_lines(void)
 		CHECK_STR(c.name, NULL);
 		CHECK_STR(c.vga, "snapstate: other");
 	}
+}
+
+static void test_booleans(void)
+{
 	TEST("vmconf: booleans are PVE's words") {
 		static const char *const yes[] = { "1", "on", "yes", "true", "On", "YES" };
 		static const char *const no[] = { "0", "off", "no", "false", "2", "y", "1x" };
@@ -175,11 +211,19 @@ static void test_lines(void)
 			CHECK(!c.template);
 		}
 	}
+}
+
+static void test_quotes(void)
+{
 	TEST("vmconf: quotes around bios go, as in check_type()") {
 		AUTO_VMCONF struct vmconf c = parse("bios: \"ovmf\"\n");
 
 		CHECK_STR(c.bios, "ovmf");
 	}
+}
+
+static void test_long_line(void)
+{
 	TEST("vmconf: lines may be of any length") {
 		AUTO_FREE char *text = xcalloc((1 << 20) + 32, 1);
 
@@ -192,6 +236,10 @@ static void test_lines(void)
 		CHECK_NUM(strlen(c.args), 1 << 20);
 		CHECK_STR(c.name, "a");
 	}
+}
+
+static void test_nul_byte(void)
+{
 	TEST("vmconf: a NUL byte is refused with its line") {
 		static const char text[] = "name: a\nargs: -x\0y\n";
 		AUTO_ERR struct err e = { 0 };
@@ -426,7 +474,19 @@ int main(void)
 {
 	AUTO_FREE char *dir = NULL;
 
-	test_lines();
+	test_keys();
+	test_hostnodes();
+	test_empty_file();
+	test_sections();
+	test_repeated_lines();
+	test_description();
+	test_bytes_of_a_value();
+	test_args_of_blanks();
+	test_lines_passed_over();
+	test_booleans();
+	test_quotes();
+	test_long_line();
+	test_nul_byte();
 	test_hostpci();
 	test_property();
 	test_cloudinit();
