@@ -455,7 +455,7 @@ static void test_sections(void)
 	}
 }
 
-static void test_keys(void)
+static void test_hostpci_numbers(void)
 {
 	TEST("settings: hostpci goes from 0 to 15, without leading zeros") {
 		static const char *const bad[] = { "hostpci16", "hostpci01", "hostpci00", "hostpci99999999999999999999" };
@@ -468,6 +468,10 @@ static void test_keys(void)
 			check_vm_fault(text, want);
 		}
 	}
+}
+
+static void test_lists(void)
+{
 	TEST("settings: the items of a list are not empty") {
 		static const char *const bad[] = { ",", "a,", ",a", "a,,b", "a, ,b" };
 
@@ -495,6 +499,10 @@ static void test_keys(void)
 		CHECK_NUM(s.vms[0].intents[0].choices.n, 64);
 		check_vm_fault(bad, F ":3: 'hostpci0': 65 types; write at most 64");
 	}
+}
+
+static void test_values(void)
+{
 	TEST("settings: gpu takes PCI addresses and boards") {
 		check_vm_fault("[vm 200]\n[vm 100]\ngpu = 01:00.0, ../x\n",
 			       F ":3: 'gpu': '../x' is no PCI address and no board; write it as '0000:3b:00.0' or 'A40'");
@@ -524,6 +532,10 @@ static void test_keys(void)
 			check_defaults_fault(text, want);
 		}
 	}
+}
+
+static void test_unknown_keys(void)
+{
 	TEST("settings: a key that is nearly known gets that one for an answer") {
 		check_vm_fault("[vm 200]\n[vm 100]\nhostpic1 = a\n",
 			       F ":3: 'hostpic1' is no key known to this version of pve-vgpu; did you mean 'hostpci1'?");
@@ -549,12 +561,20 @@ static void test_keys(void)
 		check_defaults_fault("[defaults]\nsharing = no\n",
 				     F ":2: 'sharing' is no key known to this version of pve-vgpu; remove the line");
 	}
+}
+
+static void test_key_in_the_wrong_section(void)
+{
 	TEST("settings: a key in the wrong section is sent to the right one") {
 		check_vm_fault("[vm 200]\n[vm 100]\nlock-wait = 5\n",
 			       F ":3: 'lock-wait' is a key of [defaults]; move the line there");
 		check_defaults_fault("[defaults]\nhostpci0 = a\n",
 				     F ":2: 'hostpci0' is a key of a VM; move the line to its section [vm <vmid>]");
 	}
+}
+
+static void test_params(void)
+{
 	TEST("settings: params go to the driver without the blanks, and belong to a VM") {
 		AUTO_SETTINGS struct settings s = parse("[vm 100]\nhostpci0 = a\nparams = a=1, b-c=/x ; why\n"
 							"[vm 101]\nhostpci0 = a\n");
@@ -573,6 +593,10 @@ static void test_keys(void)
 		check_vm_fault("[vm 200]\n[vm 100]\nparams = a=1\nparams = a=1\n",
 			       F ":4: 'params' is there already, in line 3; remove one of the two");
 	}
+}
+
+static void test_faulty_line_has_no_intent(void)
+{
 	TEST("settings: a faulty line leaves no intent behind, those around it stay") {
 		AUTO_SETTINGS struct settings s = parse("[vm 100]\nhostpci0 = a\nhostpci1 = ,\nhostpci2 = c\n");
 
@@ -580,10 +604,18 @@ static void test_keys(void)
 		CHECK(!settings_has_intent(&s, 100, 1));
 		CHECK(settings_has_intent(&s, 100, 2));
 	}
+}
+
+static void test_hostile_text(void)
+{
 	TEST("settings: hostile text shows escaped") {
 		check_vm_fault("[vm 200]\n[vm 100]\n\xff'x = a\n",
 			       F ":3: '\\xff\\'x' is no key known to this version of pve-vgpu; remove the line");
 	}
+}
+
+static void test_many_vms(void)
+{
 	TEST("settings: many VMs are many sections") {
 		char *text = NULL;
 		size_t len;
@@ -739,7 +771,15 @@ int main(void)
 	test_form();
 	test_line_faults();
 	test_sections();
-	test_keys();
+	test_hostpci_numbers();
+	test_lists();
+	test_values();
+	test_unknown_keys();
+	test_key_in_the_wrong_section();
+	test_params();
+	test_faulty_line_has_no_intent();
+	test_hostile_text();
+	test_many_vms();
 	test_devices();
 	TEST("a directory for files") {
 		dir = scratch_make();
