@@ -7,6 +7,15 @@
 #include "node.h"
 
 static struct catalog cat;
+/* Of the A100 one that is time-sliced, and one that is MIG-backed. */
+static const struct vgpu_type *a100[2], *a40[1];
+
+static void make_types(void)
+{
+	a100[0] = type_make(&cat, 468, "GRID A100-4C", 10);
+	a100[1] = type_make(&cat, 474, "GRID A100-1-5C", 7);
+	a40[0] = type_make(&cat, 575, "NVIDIA A40-24A", 2);
+}
 
 /* A GPU that serves: 4 VFs, all bound, types shown. */
 static const struct health_facts well = {
@@ -89,13 +98,8 @@ static struct mig look(const char *commands, const struct inventory *inv)
 #define PF "d=sys/bus/pci/devices/0000:e8:00.0; mkdir -p $d sys/bus/pci/drivers/nvidia sys/kernel/iommu_groups/1;"
 #define NVIDIA "ln -s ../../drivers/nvidia $d/driver; mkdir sys/bus/pci/drivers/nvidia/0000:e8:00.0;"
 
-int main(void)
+static void test_one_that_serves(void)
 {
-	const struct vgpu_type *a100[] = {
-		type_make(&cat, 468, "GRID A100-4C", 10), type_make(&cat, 474, "GRID A100-1-5C", 7),
-	};
-	const struct vgpu_type *a40[] = { type_make(&cat, 575, "NVIDIA A40-24A", 2) };
-
 	TEST("health: one that serves is well") {
 		CHECK_AILS(AILMENT_NONE, (void)f);
 		CHECK_AILS(AILMENT_NONE, f.vfs = f.bound_vfs = 0; f.sriov = false);
@@ -106,6 +110,10 @@ int main(void)
 		CHECK_AILS(AILMENT_VFS_UNBOUND, f.bound_vfs = 0);
 		CHECK(cure_names(AILMENT_SOME_UNBOUND, "sriov-manage -e 0000:e8:00.0"));
 	}
+}
+
+static void test_who_else_has_it(void)
+{
 	TEST("health: who else has the GPU") {
 		CHECK_AILS(AILMENT_PASSTHROUGH, f.driver = "vfio-pci"; f.types = false);
 		CHECK_AILS(AILMENT_NOUVEAU, f.driver = "nouveau"; f.types = false);
@@ -113,6 +121,10 @@ int main(void)
 		CHECK_AILS(AILMENT_NO_DRIVER, f.driver = ""; f.nvidia = f.types = false);
 		CHECK_AILS(AILMENT_NONE, f.driver = "pci-pf-stub"; f.types = false);
 	}
+}
+
+static void test_order_of_steps(void)
+{
 	TEST("health: each step needs those before it") {
 		CHECK_AILS(AILMENT_PLAIN_DRIVER, f.types = f.vgpu_driver = f.iommu = false; f.vfs = 0);
 		CHECK_AILS(AILMENT_NO_IOMMU, f.types = f.iommu = false; f.vfs = 0);
@@ -123,6 +135,10 @@ int main(void)
 		CHECK_AILS(AILMENT_NO_TYPES, f.types = f.sriov = false; f.vfs = 0);
 		CHECK_AILS(AILMENT_NO_TYPES, f.silent = true);
 	}
+}
+
+static void test_causes_and_cures(void)
+{
 	TEST("health: every ailment has a cause and a cure, with the GPU's address where a command takes it") {
 		for (enum ailment a = AILMENT_PASSTHROUGH; a <= AILMENT_SOME_UNBOUND; a++) {
 			CHECK(*health_cause(a));
@@ -135,6 +151,10 @@ int main(void)
 		CHECK(cure_names(AILMENT_NO_IOMMU, "intel_iommu=on"));
 		CHECK(cure_names(AILMENT_PASSTHROUGH, "echo 0000:e8:00.0 > /sys/bus/pci/drivers/nvidia/bind"));
 	}
+}
+
+static void test_no_gpus_on_the_tree(void)
+{
 	TEST("health: a tree without sysfs has no sick GPUs") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		AUTO_FREE char *got = found(":", &inv);
@@ -155,6 +175,10 @@ int main(void)
 
 		CHECK_STR(got, "");
 	}
+}
+
+static void test_sick_on_the_tree(void)
+{
 	TEST("health: a display device of NVIDIA's without driver is sick, a VF of it no GPU of its own") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		AUTO_FREE char *got = found(PF "echo 0x030200 > $d/class; echo 0x10de > $d/vendor;"
@@ -171,6 +195,10 @@ int main(void)
 
 		CHECK_STR(got, want);
 	}
+}
+
+static void test_gpu_of_the_inventory(void)
+{
 	TEST("health: a GPU of the inventory is no stranger") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 
@@ -187,6 +215,10 @@ int main(void)
 
 		CHECK_STR(again, want);
 	}
+}
+
+static void test_mig_against_a_type(void)
+{
 	TEST("mig: what is against a type") {
 		CHECK_AGAINST(MIG_UNKNOWN, -1, true, a100[1], "");
 		CHECK_AGAINST(MIG_OFF, 0, true, a100[0], "");
@@ -196,6 +228,10 @@ int main(void)
 		CHECK_AGAINST(MIG_ON, -1, true, a100[1], "MIG mode is on and there is no GPU instance of A100-1-5C's profile");
 		CHECK_AGAINST(MIG_ON, 2, false, a100[1], "MIG mode is on and no GPU instance of A100-1-5C's profile has room");
 	}
+}
+
+static void test_mig_by_proc(void)
+{
 	TEST("mig: /proc/driver/nvidia tells the instances, and with one the mode") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		struct mig m;
@@ -213,6 +249,10 @@ int main(void)
 		m = look("mkdir -p proc/driver/nvidia/gpus/0000:21:00.0; echo 'Device Minor: x' > proc/driver/nvidia/gpus/0000:21:00.0/information", &inv);
 		CHECK_NUM(m.instances, -1);
 	}
+}
+
+static void test_mig_by_room(void)
+{
 	TEST("mig: room that was asked for tells the mode") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		struct mig m;
@@ -230,6 +270,10 @@ int main(void)
 		inv.gpus[0].offers[0].available = 10;
 		CHECK_NUM(look(":", &inv).mode, MIG_OFF);
 	}
+}
+
+static void test_mig_by_a_vgpu(void)
+{
 	TEST("mig: a vGPU that runs tells the mode") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 
@@ -240,6 +284,10 @@ int main(void)
 		vgpu_make(&inv, "21:00.0", "21:00.4", a100[0], 100);
 		CHECK_NUM(look(":", &inv).mode, MIG_OFF);
 	}
+}
+
+static void test_no_mig_on_the_board(void)
+{
 	TEST("mig: a board without MIG-backed types on the mdev bus is in no MIG mode") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 
@@ -247,6 +295,23 @@ int main(void)
 		CHECK_NUM(look(":", &inv).mode, MIG_OFF);
 		CHECK_NUM(look(":", &inv).instances, 0);
 	}
+}
+
+int main(void)
+{
+	make_types();
+	test_one_that_serves();
+	test_who_else_has_it();
+	test_order_of_steps();
+	test_causes_and_cures();
+	test_no_gpus_on_the_tree();
+	test_sick_on_the_tree();
+	test_gpu_of_the_inventory();
+	test_mig_against_a_type();
+	test_mig_by_proc();
+	test_mig_by_room();
+	test_mig_by_a_vgpu();
+	test_no_mig_on_the_board();
 	catalog_free(&cat);
 	return tap_done();
 }
