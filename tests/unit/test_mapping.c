@@ -26,6 +26,16 @@ static void device(const char *bdf, const char *id, const char *sub, unsigned in
 			bdf, id, sub, group, types ? "mkdir -p" : "rm -rf"), 0);
 }
 
+/* VFs of an A40, one of them without types, and a P40. */
+static void make_devices(void)
+{
+	device("0000:e8:00.4", "0x2235", "0x145a", 11, true);
+	device("0000:e8:00.5", "0x2235", "0x145a", 12, true);
+	device("0000:e8:00.6", "0x2235", "0x145a", 13, true);
+	device("0000:3b:00.0", "0x1b38", "0x11d9", 30, true);
+	device("0000:e8:00.7", "0x2235", "0x145a", 14, false);
+}
+
 static void check_fault(const char *raw, bool mdev, const char *want)
 {
 	struct mapping_entry m;
@@ -59,15 +69,8 @@ static void check_plan(const char *lines, int rc, const char *want)
 	CHECK_NUM(!p.change, rc < 0 || strstr(want, "\n-\n") != NULL);
 }
 
-int main(void)
+static void test_pci_cfg(void)
 {
-	tree_begin();
-	device("0000:e8:00.4", "0x2235", "0x145a", 11, true);
-	device("0000:e8:00.5", "0x2235", "0x145a", 12, true);
-	device("0000:e8:00.6", "0x2235", "0x145a", 13, true);
-	device("0000:3b:00.0", "0x1b38", "0x11d9", 30, true);
-	device("0000:e8:00.7", "0x2235", "0x145a", 14, false);
-
 	TEST("pci.cfg: mappings, their flags and entries") {
 		static const char text[] = "a40\n\tmap " E1 "\n\tmap " FAR "\n\tmdev 1\n\n"
 			"x\n\tmap " E1 "\n\nusb-like\n\tlive-migration-capable 1\n\tmap node=here\n"
@@ -93,6 +96,10 @@ int main(void)
 		CHECK_NUM(mapping_list_read(&tree, &l, NULL), 0);
 		CHECK_NUM(l.n, 0);
 	}
+}
+
+static void test_entry_of_a_function(void)
+{
 	TEST("the entry of a function, as PVE checks it") {
 		struct bdf fn = at("e8:00.4"), gone = at("ff:00.0");
 		AUTO_FREE char *raw = NULL;
@@ -115,6 +122,10 @@ int main(void)
 		check_fault("id=8086:1234,iommugroup=-1,node=here,path=0000:0a:00.0", false,
 			    "the entry has iommugroup=-1, and the device has none");
 	}
+}
+
+static void test_entry_against_the_hardware(void)
+{
 	TEST("what disagrees with the hardware is named") {
 		check_fault(E1, true, NULL);
 		check_fault(E1, false, "device 0000:e8:00.4 offers vGPU types, and the mapping is not for mediated devices");
@@ -135,6 +146,10 @@ int main(void)
 	TEST("a whole device is looked at by its function 0") {
 		check_fault("id=10de:1b38,iommugroup=30,node=here,path=0000:3b:00,subsystem-id=10de:11d9", true, NULL);
 	}
+}
+
+static void test_plan_adds_what_lacks(void)
+{
 	TEST("a new mapping has all parents") {
 		check_plan(NULL, 0, E1 "\n" E2 "\n*\nadd 2 devices of node 'here'\ncreate");
 	}
@@ -145,6 +160,10 @@ int main(void)
 		check_plan("\tmdev 1\n\tmap " FAR "\n\tmap " E1 "\n", 0,
 			   FAR "\n" E1 "\n" E2 "\n*\nadd 1 device of node 'here'");
 	}
+}
+
+static void test_plan_replaces_what_is_stale(void)
+{
 	TEST("stale entries of this node are replaced, and functions of the same board stay") {
 		check_plan("\tmdev 1\n\tmap id=10de:2235,iommugroup=7,node=here,path=0000:e8:00.4,subsystem-id=10de:145a\n"
 			   "\tmap " E3 "\n\tmap id=1:2,node=here,path=0000:99:00.0\n\tmap " E2 "\n\tmap " E2 "\n", 0,
@@ -154,6 +173,10 @@ int main(void)
 			   "drop entry 'id=1:2,node=here,path=0000:99:00.0': there is no device 0000:99:00.0\n"
 			   "drop entry '" E2 "': the device is there twice\nadd 1 device of node 'here'");
 	}
+}
+
+static void test_plan_refuses_another_mapping(void)
+{
 	TEST("another board that works is refused, and a mapping without the mdev flag") {
 		check_plan("\tmdev 1\n\tmap " P40 "\n", -EEXIST,
 			   "mapping 'a40' is something else: its entry '" P40
@@ -161,6 +184,10 @@ int main(void)
 		check_plan("\tmap " E1 "\n", -EEXIST,
 			   "mapping 'a40' is something else: it is not marked for mediated devices (mdev)");
 	}
+}
+
+static void test_plan_leaves_out_what_has_no_types(void)
+{
 	TEST("a parent that shows no types now is left out, and its entry goes") {
 		device("0000:e8:00.5", "0x2235", "0x145a", 12, false);
 		check_plan(NULL, 0, E1 "\n*\nleave out 1 device, which offers no vGPU types now\n"
@@ -176,6 +203,10 @@ int main(void)
 		check_plan(NULL, -ENODEV, "mapping 'a40': none of its 2 devices offers vGPU types now");
 		device("0000:e8:00.4", "0x2235", "0x145a", 11, true);
 	}
+}
+
+static void test_check(void)
+{
 	TEST("mapping_check: each fault of this node's entries, with the mapping's name") {
 		static const char text[] = "a40\n\tmap " E1 "\n\tmap id=1:2,node=here,path=0000:99:00.0\n\tmap " FAR "\n";
 		AUTO_MAPPINGS struct mapping_list l = { 0 };
@@ -189,9 +220,28 @@ int main(void)
 		CHECK_STR(here.s[1], "mapping 'a40': entry 'id=1:2,node=here,path=0000:99:00.0': there is no device 0000:99:00.0");
 		CHECK_STR(far.s[1], "mapping 'a40': no entry for node 'elsewhere'");
 	}
+}
+
+static void test_names(void)
+{
 	TEST("names of mappings") {
 		CHECK(mapping_id_ok("a40") && mapping_id_ok("A40_x-1"));
 		CHECK(!mapping_id_ok("a") && !mapping_id_ok("4a") && !mapping_id_ok("a.b") && !mapping_id_ok(""));
 	}
+}
+
+int main(void)
+{
+	tree_begin();
+	make_devices();
+	test_pci_cfg();
+	test_entry_of_a_function();
+	test_entry_against_the_hardware();
+	test_plan_adds_what_lacks();
+	test_plan_replaces_what_is_stale();
+	test_plan_refuses_another_mapping();
+	test_plan_leaves_out_what_has_no_types();
+	test_check();
+	test_names();
 	return tap_done();
 }
