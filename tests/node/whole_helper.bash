@@ -128,6 +128,17 @@ at_once() {
 	done
 }
 
+# eight_at_once: VMs 100 to 107, each with a vGPU of 12 GB, start all at the same time, and stop
+eight_at_once() {
+	at_once start {100..107}
+	equal "$(vgpus)" 8
+	equal "$(in_use)" 8
+	# Four to a GPU
+	equal "$(pve-vgpu list --json | jq -r '[.[].gpu] | unique | length')" 2
+	at_once stop {100..107}
+	nothing_left {100..107}
+}
+
 # in_use: how many vGPUs QEMU has open
 in_use() { pve-vgpu list --json | jq -r '[.[] | select(.in_use)] | length'; }
 

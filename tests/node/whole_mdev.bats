@@ -86,13 +86,7 @@ teardown() { clean_node; }
 	for v in {100..107}; do
 		by_args "$v" A40-12A
 	done
-	at_once start {100..107}
-	equal "$(vgpus)" 8
-	equal "$(in_use)" 8
-	# Four of 12 GB to a GPU
-	equal "$(pve-vgpu list --json | jq -r '[.[].gpu] | unique | length')" 2
-	at_once stop {100..107}
-	nothing_left {100..107}
+	eight_at_once
 }
 
 @test "the card without SR-IOV: several VMs on its one function" {

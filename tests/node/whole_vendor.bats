@@ -64,10 +64,7 @@ teardown() { clean_node; }
 	for vf in $(head -n 4 <<< "$VFS"; head -n 4 <<< "$VFS2"); do
 		native "$((v++))" "$vf" nvidia-573 A40-12A
 	done
-	at_once start {100..107}
-	equal "$(in_use)" 8
-	at_once stop {100..107}
-	nothing_left {100..107}
+	eight_at_once
 }
 
 @test "vendor VFIO: what the driver counts, a start three operations" {
