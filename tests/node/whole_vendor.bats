@@ -17,7 +17,7 @@ teardown() { clean_node; }
 	native 100 "$VF" nvidia-575 A40-24A
 	works qm start 100
 	contains "$output" "vm 100: hostpci0: A40-24A (nvidia-575) on $VF, GPU $GPU"
-	equal "$(slot 100)" '0 16 4318 768'
+	equal "$(slot 100)" '0 16 10de VGA controller'
 	equal "$(listed 100)" "A40-24A $VF true"
 	equal "$(phase 100)" running
 	equal "$(cat /run/qemu-server/pci-id-reservations)" "$VF 100 pid:$(cat /run/qemu-server/100.pid)"

@@ -43,7 +43,7 @@ story() {
 	works pve-vgpu set 100 A40-24A "${@:3}"
 	contains "$output" "vm 100: mode $2: "
 	works qm start 100
-	equal "$(slot 100)" '0 16 4318 768'
+	equal "$(slot 100)" '0 16 10de VGA controller'
 	seen_by_pve 100
 	equal "$(option device)" "vfio-pci,$DEVICE,id=hostpci0,bus=pci.0,addr=0x10"
 	equal "$(option uuid)" "$SMBIOS"

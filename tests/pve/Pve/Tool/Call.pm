@@ -18,9 +18,7 @@ package Pve::Tool::Call;
 use strict;
 use warnings;
 
-use Cwd ();
 use Fcntl qw(LOCK_EX O_APPEND O_CREAT O_RDWR O_WRONLY);
-use POSIX ();
 
 use Pve::Tool::Cluster;
 
@@ -41,7 +39,7 @@ sub _note {
     my ($root, $tool, @argv) = @_;
     my $line = sprintf(
         '{"tool":%s,"argv":%s,"pid":%d,"cwd":%s,"env":%s}' . "\n",
-        _quote($tool), _list(@argv), $$, _quote(Cwd::getcwd() // ''), _list(sort keys %ENV),
+        _quote($tool), _list(@argv), $$, _quote(readlink('/proc/self/cwd') // ''), _list(sort keys %ENV),
     );
 
     sysopen(my $fh, "$root/.pve/log", O_WRONLY | O_APPEND | O_CREAT)

@@ -6,7 +6,6 @@ package Pve::Tool::Storage;
 use strict;
 use warnings;
 
-use File::Path ();
 
 use Pve::Tool::Format;
 use Pve::Tool::Options;
@@ -174,6 +173,7 @@ sub activate {
     }
     return 1 if defined($storage->{'create-subdirs'}) && !$storage->{'create-subdirs'};
     for my $content (grep { $subdir{$_} } Pve::Tool::Options::split_list($storage->{content})) {
+        require File::Path;
         File::Path::make_path($self->_real(_subdir($storage, $content)));
     }
     return 1;
