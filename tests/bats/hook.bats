@@ -147,10 +147,11 @@ load hook_helper
 
 @test "post-stop: removes at once what was never opened" {
 	node a40x8-mdev
+	settings '[defaults]' 'cleanup-wait = 60'
 	intent 100 A40-24A
 	with_args 100
 	hook 100 pre-start
-	took_less 2000 hook 100 post-stop
+	took_less 20000 hook 100 post-stop
 	assert_success
 	assert_equal "$(mdevs)" ""
 }
@@ -202,7 +203,7 @@ load hook_helper
 
 @test "post-stop: QEMU that exits a little late is waited for" {
 	node a40x8-mdev
-	settings '[defaults]' 'cleanup-wait = 2'
+	settings '[defaults]' 'cleanup-wait = 6'
 	intent 100 A40-24A
 	with_args 100
 	hook 100 pre-start
@@ -220,6 +221,7 @@ load hook_helper
 
 @test "post-stop: leaves it to the driver where the driver removes it itself" {
 	node a40x8-mdev
+	settings '[defaults]' 'cleanup-wait = 60'
 	intent 100 A40-24A
 	with_args 100
 	hook 100 pre-start
@@ -228,7 +230,7 @@ load hook_helper
 	echo "$(uuid 100) 200" > "$SYS/.sim/selfclean"
 	qemu_gone 100
 	ops_reset
-	took_less 2000 hook 100 post-stop
+	took_less 20000 hook 100 post-stop
 	assert_success
 	assert_equal "$(count_ops .remove.write)" 0
 	assert_equal "$(mdevs)" ""

@@ -130,7 +130,8 @@ rush() {
 
 	node "$1"
 	shift
-	settings '[defaults]'
+	# Each has its answer, also on a machine on which the last of them has to wait for minutes.
+	settings '[defaults]' 'lock-wait = 600'
 	vms 100 195 A40-24A
 	vms 200 215 A40-24A
 	slow_down "$@"
@@ -139,7 +140,6 @@ rush() {
 	# shellcheck disable=SC2046
 	at_once pre-start $(seq 100 195)
 	echo "96 pre-starts took $((SECONDS - begin)) s"
-	[ $((SECONDS - begin)) -lt 60 ]
 	assert_equal "$OTHER" ""
 	# shellcheck disable=SC2086
 	assert_equal "$(words $OK) $(words $FAILED)" "16 80"
@@ -154,7 +154,6 @@ rush() {
 	assert_equal "$(find "$ROOT/run/pve-vgpu" -name '*.tmp')" ""
 
 	slow_down "$@"
-	begin=$SECONDS
 	# shellcheck disable=SC2086
 	at_once post-stop $OK
 	assert_equal "$FAILED$OTHER" ""
@@ -164,7 +163,6 @@ rush() {
 	at_once pre-start $(seq 200 215)
 	assert_equal "$FAILED$OTHER" ""
 	assert_full_house
-	[ $((SECONDS - begin)) -lt 60 ]
 }
 
 # --- 96 for 16 ----------------------------------------------------------------------------------
@@ -295,16 +293,15 @@ random_life() {
 crash_before_create() {
 	local pid
 
-	delay '*/creatable_vgpu_types' 5000
+	delay '*/creatable_vgpu_types' 60000
 	# Not through hook(), whose process would be the shell.
 	"$PVE_VGPU" --root "$ROOT" "$1" pre-start > /dev/null 2>&1 3>&- &
 	pid=$!
 	PIDS=$pid
-	for _ in {1..200}; do
-		[ ! -e "$ROOT/run/pve-vgpu/$1.json" ] || break
+	until [ -e "$ROOT/run/pve-vgpu/$1.json" ]; do
+		kill -0 "$pid"
 		sleep 0.02
 	done
-	[ -e "$ROOT/run/pve-vgpu/$1.json" ]
 	kill -9 "$pid"
 	wait "$pid" || true
 	PIDS=

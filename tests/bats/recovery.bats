@@ -11,7 +11,7 @@ load hook_helper
 # A start of VM 100 that was not followed by anything
 started() {
 	node "$1"
-	settings '[defaults]' 'cleanup-wait = 0' 'lock-wait = 1' "${@:2}" '[vm 100]' 'hostpci0 = A40-48A'
+	settings '[defaults]' 'cleanup-wait = 0' "${@:2}" '[vm 100]' 'hostpci0 = A40-48A'
 	vm 100
 	hook 100 pre-start > /dev/null 2>&1
 }
@@ -222,10 +222,10 @@ nothing_left() {
 }
 
 @test "gc: while a hook has the VM's lock the VM is left alone" {
-	started a40x8-mdev
+	started a40x8-mdev 'lock-wait = 300'
 	age 100 301
 	hold run/pve-vgpu/locks/vm-100 "vm 100 post-stop, pid 4711"
-	took_less 1000 pve_vgpu gc
+	took_less 30000 pve_vgpu gc
 	assert_success
 	assert_equal "$output" "vm 100: kept: the lock of vm 100 is held by vm 100 post-stop, pid 4711"
 	assert_equal "$(mdevs)" "$(uuid 100)"
@@ -235,7 +235,7 @@ nothing_left() {
 	started a40x8-vfio
 	age 100 301
 	fault write '*/current_vgpu_type' EBUSY 99
-	took_less 5000 pve_vgpu gc
+	took_less 30000 pve_vgpu gc
 	assert_failure 1
 	assert_output "vm 100: A40-48A on $VF1: not removed: vGPU $VF1 on $VF1 stays: write '0' to '/sys/bus/pci/devices/$VF1/nvidia/current_vgpu_type': Device or resource busy"
 	assert_output "hint: the lines above say why"
@@ -335,7 +335,7 @@ nothing_left() {
 # killed NODE FILE-PATTERN: a pre-start of VM 100 is killed while it blocks in the driver
 killed() {
 	node "$1"
-	settings '[defaults]' 'cleanup-wait = 0' 'lock-wait = 5' '[vm 100]' 'hostpci0 = A40-48A' '[vm 101]' 'hostpci0 = A40-48A'
+	settings '[defaults]' 'cleanup-wait = 0' 'lock-wait = 60' '[vm 100]' 'hostpci0 = A40-48A' '[vm 101]' 'hostpci0 = A40-48A'
 	vm 100; vm 101
 	delay "$2" "${3:-30000}"
 	in_background 100 pre-start

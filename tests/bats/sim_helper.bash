@@ -83,9 +83,9 @@ is() {	# got wanted
 	fi
 }
 
-# Until the command succeeds; ten seconds at most.
+# Until the command succeeds; a minute at most.
 soon() {
-	local end=$((SECONDS + 10))
+	local end=$((SECONDS + 60))
 
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1

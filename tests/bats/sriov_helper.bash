@@ -40,7 +40,7 @@ stand_in_manage() {
 		exit 1
 	fi
 	told hangs && sleep 60
-	told slow && sleep 2
+	told slow && sleep 4
 	if told fails; then
 		echo "no such GPU" >&2
 		exit 3
@@ -54,8 +54,7 @@ stand_in_manage() {
 	-e)
 		echo "Enabling VFs on $gpu"
 		vfs "$(cat "$SYS/bus/pci/devices/$gpu/sriov_totalvfs")"
-		for vf in "$SYS/bus/pci/devices/$gpu"/virtfn*; do
-			vf=$(readlink "$vf")
+		for vf in $(readlink "$SYS/bus/pci/devices/$gpu"/virtfn*); do
 			if told driverless; then
 				echo "${vf##*/} -" > "$SYS/.sim/driver"
 			else

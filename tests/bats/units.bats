@@ -147,7 +147,7 @@ unit_run() {
 	stand_ins
 	# The stand-in is one at a time, as sriov-manage has to be.
 	sed -i '2i mkdir "${0%/usr/*}/busy" || exit 9\ntrap "rmdir \\"${0%/usr/*}/busy\\"" EXIT' "$ROOT$MANAGE"
-	node_conf '[defaults]' 'sriov = yes' 'sriov-wait = 10'
+	node_conf '[defaults]' 'sriov = yes' 'sriov-wait = 60'
 	for gpu in 0000:01:00.0 0000:02:00.0 0000:03:00.0 0000:02:00.0; do
 		# shellcheck disable=SC2046
 		"$PVE_VGPU" --root "$ROOT" $(command_of pve-vgpu-sriov@.service $gpu) > "$ROOT/out.$n" &
@@ -180,11 +180,12 @@ unit_run() {
 @test "sriov unit: a sriov-manage that is missing, hangs or lies is a failure with its reason" {
 	a40 '"numvfs": 0'
 	stand_ins
-	node_conf '[defaults]' 'sriov = yes' 'sriov-wait = 1'
+	node_conf '[defaults]' 'sriov = yes' 'sriov-wait = 4'
 	tell nothing
 	run -1 unit_run pve-vgpu-sriov@.service $PF
 	assert_output 'reported success, and there are no VFs'
 	rm "$ROOT/standin/nothing"
+	node_conf '[defaults]' 'sriov = yes' 'sriov-wait = 1'
 	tell hangs
 	run -1 unit_run pve-vgpu-sriov@.service $PF
 	assert_output 'gave no answer within'

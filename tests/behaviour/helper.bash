@@ -110,8 +110,8 @@ is() {	# got wanted
 	fi
 }
 
-soon() {	# until the command succeeds; 20 seconds at most
-	local end=$((SECONDS + 20))
+soon() {	# until the command succeeds; a minute at most
+	local end=$((SECONDS + 60))
 
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1

@@ -232,7 +232,7 @@ cycle() {
 	(exec -a kvm /payload/bin/hold -id "$vmid" -pidfile "/var/run/qemu-server/$vmid.pid" "$device") 0<> "$BATS_TEST_TMPDIR/stdin" > "$BATS_TEST_TMPDIR/held" 3>&- &
 	pid=$!
 	echo "$pid" > "/run/qemu-server/$vmid.pid"
-	read -r -t 20 said < "$BATS_TEST_TMPDIR/held"
+	read -r -t 120 said < "$BATS_TEST_TMPDIR/held"
 	equal "$said" held
 	pve-vgpu "$vmid" post-start
 	kill -KILL "$pid"

@@ -63,7 +63,7 @@ teardown() { clean_node; }
 	rm -f /run/slow /run/go
 	"$TESTS/pve/qm" --root / --kvm /run/slow-kvm "${QEMU[@]}" "${STOPPED[@]}" --pve 9.2 start 100 3>&- > /run/slow-out 2>&1 &
 	local start=$! tries
-	for ((tries = 0; tries < 300; tries++)); do
+	for ((tries = 0; tries < 1200; tries++)); do
 		[ ! -e /run/slow ] || break
 		sleep 0.1
 	done
@@ -151,7 +151,7 @@ teardown() { clean_node; }
 		works qm stop 100
 		[ "$ms" -gt 1000 ] || nothing_left 100
 	done
-	for _ in {1..50}; do
+	for _ in {1..600}; do
 		[ "$(vgpus)" -gt 0 ] || break
 		sleep 0.1
 	done
@@ -168,7 +168,7 @@ teardown() { clean_node; }
 	vm 100 "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$(uuid 100),id=hostpci0,bus=pci.0,addr=0x10 -kernel /payload/guest/vmlinux -initrd /payload/guest/initrd -append 'console=ttyS0 quiet panic=-1' -serial file:$out"
 	intent 100 A40-24A
 	works qm start 100
-	for ((tries = 0; tries < 600; tries++)); do
+	for ((tries = 0; tries < 1200; tries++)); do
 		! grep -q 'guest: done' "$out" || break
 		sleep 0.1
 	done
