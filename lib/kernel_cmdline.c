@@ -14,10 +14,11 @@ bool kernel_cmdline_says(const char *cmdline, const char *param, const char *val
 	bool says = false;
 
 	while ((word = strsep(&rest, " \t\n"))) {
-		char *list = word + len + 1, *one;
+		char *list, *one;
 
 		if (strncmp(word, param, len) || word[len] != '=')
 			continue;
+		list = word + len + 1;
 		while ((one = strsep(&list, ","))) {
 			if (!strcmp(one, value))
 				says = true;

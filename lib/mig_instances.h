@@ -20,7 +20,7 @@ struct mig_asker {
  * Set g->instances of a GPU in MIG mode, and what its types' `available` comes
  * to; of others their instances are none (MIG off), or unknown. Where nvidia-smi
  * is needed and does not tell, inv->problems gets one line. Where all are known,
-m->instances is their number. Reads one attribute
+ * m->instances is their number. Reads one attribute
  * for each MIG-backed vGPU that is there. room_ask() and mig_look() come before.
  */
 void mig_learn_instances(const struct root *r, struct inventory *inv, struct gpu *g,
