@@ -162,6 +162,12 @@ static int mixed(struct sriov_job *j, const struct sriov *s, const struct node_k
 		done(j, xasprintf("would run nvidia-smi vgpu -i %s -shm 1", BDF_STR(&j->gpu)));
 		return 0;
 	}
+	/* Whoever makes them, Proxmox's unit as it may be, ends the mode by that. */
+	if (!s->num) {
+		done(j, xasprintf("mixed-size mode not set, for the VFs are not there: when they are, pve-vgpu sriov enable %s sets it",
+				  BDF_STR(&j->gpu)));
+		return 0;
+	}
 	rc = sriov_users(&j->n->c->root, &j->n->inv, s, &users, e);
 	if (rc < 0)
 		return rc;
