@@ -133,7 +133,7 @@ install: $(HELPER) $(WRAPPER)
 	$(INSTALL) -m 0755 $(HELPER) $(DESTDIR)$(BINDIR)/pve-vgpu
 	$(INSTALL) -m 0755 $(WRAPPER) $(DESTDIR)$(PKGLIBDIR)/qemu-wrapper
 	$(INSTALL) -m 0644 man/pve-vgpu.conf.5 man/pve-vgpu-node.conf.5 $(DESTDIR)$(MANDIR)/man5
-	$(INSTALL) -m 0644 man/pve-vgpu.8 man/pve-vgpu-qemu-wrapper.8 $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 0644 man/pve-vgpu.8 man/pve-vgpu-hook.8 man/pve-vgpu-qemu-wrapper.8 $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 0644 completions/pve-vgpu.bash $(DESTDIR)$(BASHCOMPDIR)/pve-vgpu
 	$(INSTALL) -m 0644 snippets/vgpu-guest.yaml.in $(DESTDIR)$(DATADIR)/vgpu-guest.yaml.in
 	$(INSTALL) -m 0644 $(UNITS) $(DESTDIR)$(UNITDIR)

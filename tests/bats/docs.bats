@@ -127,6 +127,38 @@ completed() {
 	refute_output 'pve-vgpu.conf:'
 }
 
+@test "pve-vgpu-hook(8) has the phases, settings, locks, variables and files that the program has" {
+	local page key seconds lock name
+	local -a locks names
+
+	page=$(sed 's/\\-/-/g; s/\\f.//g' man/pve-vgpu-hook.8)
+	grep -qx '\.B post-stop' <<< "$page"
+	assert_equal "$(sed -n '/^\.SH PHASES/,/^\.SH THE NEXT/s/^\.B \(p[a-z-]*\)$/\1/p' <<< "$page" | tr '\n' ' ')" \
+		"$(sed -n '/^} phases\[\]/,/^};/s/.*{ "\([a-z-]*\)",.*/\1/p' pve-helper/hook.c | tr '\n' ' ')"
+	for key in lock-wait cleanup-wait start-grace; do
+		seconds=$(sed -n "s/^| \`\[defaults\]\` | \`$key\` |.* | \([0-9]*\) |$/\1/p" README.md)
+		tr '\n' ' ' <<< "$page" | grep -q "\.B $key ($seconds s)" || { echo "$key ($seconds s)"; return 1; }
+	done
+	mapfile -t locks < <(sed -n 's/.*LOCK_DIR "\/\(vm-\|gpu-\|node\).*/\1/p' lib/lock.c)
+	assert_equal "${#locks[@]}" 3
+	for lock in "${locks[@]}"; do
+		sed -n '/^\.SH LOCKS/,/^\.SH SETTINGS/p' <<< "$page" | grep -qE "^\.BI? $lock" || { echo "lock $lock"; return 1; }
+	done
+	mapfile -t names < <(grep -hoE '"PVE_(MIGRATED|VGPU_NEXT)[A-Z_]*"' pve-helper/*.c | tr -d '"')
+	assert_equal "${#names[@]}" 2
+	for name in "${names[@]}"; do
+		grep -qx "\.B $name" <<< "$page" || { echo "variable $name"; return 1; }
+	done
+	# Its example of a message is one: the words between the VM and the type are the program's.
+	node a40x8-mdev
+	vm 101 "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$(uuid 101)"
+	settings '[vm 101]' 'hostpci0 = A40-48A' 'gpu = 0000:67:00.0'
+	pve_vgpu create --gpu 0000:67:00.0 A40-48A
+	run -1 hook 101 pre-start
+	assert_equal "$(head -1 <<< "$output")" "$(sed -n '/^\.SH MESSAGES/,/^\.SH/s/^pve-vgpu: //p' <<< "$page" | sed 's/^/pve-vgpu: /')"
+	assert_output "$(sed -n '/^\.SH MESSAGES/,/^\.SH/s/^hint: //p' <<< "$page")"
+}
+
 @test "the versions in the Makefile, the man page and the changelog are one" {
 	local v page
 
