@@ -17,6 +17,7 @@
 enum framework {
 	FRAMEWORK_MDEV,		/* the kernel's mdev bus */
 	FRAMEWORK_NVIDIA_VFIO,	/* NVIDIA's vendor VFIO files, kernel 6.8 and later */
+	FRAMEWORK_COUNT,	/* how many there are; none of them */
 };
 
 const char *framework_name(enum framework f);

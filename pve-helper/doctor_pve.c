@@ -81,7 +81,7 @@ static void look_at_modes(const struct doctor *d, enum framework framework, stru
 void check_modes(struct doctor *d, struct finding *f)
 {
 	AUTO_STRLIST struct strlist notes = { 0 };
-	bool seen[FRAMEWORK_NVIDIA_VFIO + 1] = { false };
+	bool seen[FRAMEWORK_COUNT] = { false };
 
 	for (size_t i = 0; i < d->node.inv.ngpus; i++)
 		seen[d->node.inv.gpus[i].framework] = true;

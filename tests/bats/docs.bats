@@ -141,6 +141,20 @@ options_of() {
 	assert_output "$(sed -n '/^\.SH MESSAGES/,/^\.SH/s/^hint: //p' <<< "$page")"
 }
 
+@test "docs/add-a-framework.md names every file that asks which framework it is, and no other" {
+	local asking named file
+
+	asking=$(grep -lE 'FRAMEWORK_(MDEV|NVIDIA_VFIO)|framework_(mdev|nvidia_vfio)\b' lib/*.c pve-helper/*.c qemu-wrapper/*.c |
+		grep -v '^lib/framework_')
+	named=$(sed -n '/^## Who asks/,/^The second row/p' docs/add-a-framework.md | grep -oE '`[a-z-]+/[a-z_]+\.c`' | tr -d '`' | sort -u)
+	[ "$(wc -l <<< "$asking")" -gt 20 ]
+	assert_equal "$named" "$asking"
+	# What else it names is there
+	for file in $(grep -oE '`(lib|pve-helper|qemu-wrapper|tests)/[A-Za-z_/-]+(\.[a-z]+)?`' docs/*.md | cut -d: -f2 | tr -d '`' | sort -u); do
+		compgen -G "$file" > /dev/null || compgen -G "$file.[ch]" > /dev/null || { echo "$file"; return 1; }
+	done
+}
+
 @test "the versions in the Makefile, the man page and the changelog are one" {
 	local v page
 
