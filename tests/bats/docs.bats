@@ -141,6 +141,24 @@ options_of() {
 	assert_output "$(sed -n '/^\.SH MESSAGES/,/^\.SH/s/^hint: //p' <<< "$page")"
 }
 
+@test "docs/architecture.md has a place for every source file, and its picture is a picture" {
+	local named file base pattern found
+
+	mapfile -t named < <(grep -oE '`[a-z_/*-]+`' docs/architecture.md | tr -d '`' | sed 's|.*/||' | sort -u)
+	for file in lib/*.c pve-helper/*.c qemu-wrapper/*.c; do
+		base=${file##*/}
+		base=${base%.c}
+		found=''
+		for pattern in "${named[@]}"; do
+			# shellcheck disable=SC2053
+			[[ $base != $pattern ]] || found=1
+		done
+		[ -n "$found" ] || { echo "no place for $file"; return 1; }
+	done
+	grep -qF '](architecture.svg)' docs/architecture.md
+	python3 -c 'import sys, xml.dom.minidom; sys.exit(xml.dom.minidom.parse(sys.argv[1]).documentElement.tagName != "svg")' docs/architecture.svg
+}
+
 @test "docs/add-a-framework.md names every file that asks which framework it is, and no other" {
 	local asking named file
 
