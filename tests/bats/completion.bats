@@ -201,6 +201,18 @@ options_of() {
 	assert_equal "$(in_zsh --root tok)" 'files -/'
 }
 
+@test "a driver that hangs does not hold up the terminal, nor leave anything behind" {
+	local begin
+
+	node a40x8-mdev
+	delay '*/0000:67:00.4/*' 60000
+	begin=$SECONDS
+	assert_equal "$(both --root "$ROOT" set 100 A40)" ''
+	[ $((SECONDS - begin)) -lt 30 ]
+	! pgrep -f -- "--root $ROOT types"
+	delay clear
+}
+
 @test "without a word where there is nothing to read" {
 	local path words line
 
