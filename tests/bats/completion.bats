@@ -209,7 +209,7 @@ options_of() {
 	begin=$SECONDS
 	assert_equal "$(both --root "$ROOT" set 100 A40)" ''
 	[ $((SECONDS - begin)) -lt 30 ]
-	! pgrep -f -- "--root $ROOT types"
+	run ! pgrep -f -- "--root $ROOT types"
 	delay clear
 }
 
