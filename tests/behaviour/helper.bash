@@ -200,6 +200,11 @@ ids_of() {	# rows [MiB] -> IDS: "id id …" of that size, or all
 	IDS=${IDS//$'\n'/ }
 }
 
+up_to() {	# rows MiB -> IDS: the ids of that size and smaller
+	IDS=$(awk -F'|' -v most="$2" '$2 <= most { print $1 }' <<<"$1")
+	IDS=${IDS//$'\n'/ }
+}
+
 # --- mdev ------------------------------------------------------------------------
 
 create() {	# ok-or-errno parent id uuid

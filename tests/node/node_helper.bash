@@ -60,8 +60,18 @@ vfs_on() {
 	udevadm settle --timeout=60
 }
 
+# driver_off: the kernel waits a second after the VFs of a GPU have gone, so both go at once.
 driver_off() {
-	[ ! -e "/sys/module/$DRIVER" ] || modprobe -r "$DRIVER"
+	local gpu gone=()
+
+	[ -e "/sys/module/$DRIVER" ] || return 0
+	echo Y > "/sys/module/$DRIVER/parameters/allow_numvfs"
+	for gpu in $(gpus); do
+		echo 0 > "/sys/bus/pci/devices/$gpu/sriov_numvfs" &
+		gone+=($!)
+	done
+	wait "${gone[@]}"
+	modprobe -r "$DRIVER"
 }
 
 # driver [NAME=VALUE…]: the driver loaded anew with these parameters, and all VFs there
@@ -89,4 +99,9 @@ driver_for() {
 	done
 	echo 0 > "/sys/module/$DRIVER/parameters/selfclean_ms"
 	echo N > "/sys/module/$DRIVER/parameters/mixed_size"
+}
+
+# qemu OPTION…: a QEMU that runs no guest, asked for its PCI devices and ended
+qemu() {
+	printf 'info pci\nquit\n' | timeout 60 qemu-system-x86_64 -M q35 -accel tcg -m 64 -nodefaults -display none -S -monitor stdio "$@"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# The test node itself: the cards, both frameworks of the driver, a QEMU and a guest.
+# The test node itself: the cards, the driver with mdev, a QEMU. smoke_vendor.bats is the other framework.
 
 load node_helper
 
@@ -10,11 +10,6 @@ setup_file() { driver_for mdev; }
 
 teardown() {
 	[ ! -e "/sys/bus/mdev/devices/$UUID" ] || echo 1 > "/sys/bus/mdev/devices/$UUID/remove"
-}
-
-# qemu OPTION…: a QEMU that runs no guest, asked for its PCI devices and ended
-qemu() {
-	printf 'info pci\nquit\n' | timeout 60 qemu-system-x86_64 -M q35 -accel tcg -m 64 -nodefaults -display none -S -monitor stdio "$@"
 }
 
 # of_driver: the addresses of what the driver has
@@ -51,21 +46,6 @@ of_driver() { (cd /sys/bus/pci/drivers/nvidia && ls -d 0000:*); }
 	echo 1 > "/sys/bus/mdev/devices/$UUID/remove"
 	[ ! -e "/sys/bus/mdev/devices/$UUID" ]
 	[ "$(cat "$type/available_instances")" -eq 1 ]
-}
-
-@test "vendor VFIO: a vGPU is made, a QEMU opens it, it is removed" {
-	driver_for vendor
-	vf=$(vfs "$(gpus | head -n 1)" | head -n 1)
-	files=/sys/bus/pci/devices/$vf/nvidia
-	grep -q '^575 ' "$files/creatable_vgpu_types"
-	echo 575 > "$files/current_vgpu_type"
-	[ "$(cat "$files/current_vgpu_type")" = 575 ]
-	run qemu -device "vfio-pci,host=$vf,id=hostpci0"
-	echo "$output"
-	[ "$status" -eq 0 ]
-	[[ "$output" == *"PCI device 10de:"* ]]
-	echo 0 > "$files/current_vgpu_type"
-	[ "$(cat "$files/current_vgpu_type")" = 0 ]
 }
 
 @test "a warning in the kernel's log fails the file" {

@@ -1,42 +1,15 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# Mixed-size mode: what fits into the frame buffer, on mdev and vendor VFIO.
+# Mixed-size mode on mdev: what fits into the frame buffer.
 
 load helper
 
-# One node after the other, so each test has its own.
-setup() { BACKGROUND=(); }
-teardown() {
-	[ -z "${VFS:-}" ] || clean_slate
-	bed_done
-}
-
-up_to() {	# rows MiB -> IDS: the ids of that size and smaller
-	IDS=$(awk -F'|' -v most="$2" '$2 <= most { print $1 }' <<<"$1")
-	IDS=${IDS//$'\n'/ }
-}
-
-@test "vendor: sizes go together until the memory is used up" {
-	have_node vfio mixed
-	words
-	bed_errno memory EDQUOT
-	becomes ok "${VF[0]}" 575
-	up_to "$A40" 24576
-	creatable_is "$IDS" "${VF[1]}"
-	creatable_is "" "${VF[0]}"
-	becomes EDQUOT "${VF[1]}" 566
-	becomes ok "${VF[1]}" 564
-	becomes ok "${VF[2]}" 562
-	creatable_is "" "${VF[3]}"
-	becomes EDQUOT "${VF[3]}" 555
-	becomes ok "${VF[0]}" 0
-	up_to "$A40" 24576
-	creatable_is "$IDS" "${VF[0]}" "${VF[31]}"
-}
+setup_file() { have_node mdev mixed; }
+teardown_file() { bed_done; }
+setup() { words; }
+teardown() { clean_slate; }
 
 @test "mdev: sizes go together until the memory is used up" {
-	have_node mdev mixed
-	words
 	bed_errno memory EDQUOT
 	create ok "${VF[0]}" 575 $UUID_A
 	up_to "$A40" 24576
