@@ -171,9 +171,20 @@ refute_match() {
 # calls COMMAND…: its system calls
 calls() {
 	# LeakSanitizer does not work where strace looks on.
-	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -c -U calls,name -o "$BATS_TEST_TMPDIR/calls" \
-		"$PVE_VGPU" --root "$ROOT" "$@" > /dev/null 2>&1
-	awk '$2 == "total" { print $1 }' "$BATS_TEST_TMPDIR/calls"
+	ASAN_OPTIONS=detect_leaks=0 strace -qq -o "$BATS_TEST_TMPDIR/calls" "$PVE_VGPU" --root "$ROOT" "$@" > /dev/null 2>&1
+	wc -l < "$BATS_TEST_TMPDIR/calls"
+}
+
+# fewest COMMAND…: the same, the least of twenty. openat2() has to be tried again, and a path then walked by hand, while anything
+# is renamed or mounted anywhere on the machine; that adds to them, and nothing takes from them.
+fewest() {
+	local n=0 least=''
+
+	for _ in {1..20}; do
+		n=$(calls "$@")
+		[ -n "$least" ] && [ "$n" -ge "$least" ] || least=$n
+	done
+	echo "$least"
 }
 
 # at_most_per_vf N FRAMEWORK COMMAND…: what each VF adds to them
@@ -184,11 +195,11 @@ at_most_per_vf() {
 	ROOT=$BATS_TEST_TMPDIR/few-$framework-$1
 	a40 "\"framework\": \"$framework\", \"totalvfs\": 8"
 	pve_vgpu types > /dev/null
-	few=$(calls "$@")
+	few=$(fewest "$@")
 	ROOT=$BATS_TEST_TMPDIR/many-$framework-$1
 	a40 "\"framework\": \"$framework\", \"totalvfs\": 32"
 	pve_vgpu types > /dev/null
-	many=$(calls "$@")
+	many=$(fewest "$@")
 	[ $((many - few)) -le $((24 * limit)) ] || { echo "$framework $*: $few calls with 8 VFs, $many with 32"; return 1; }
 }
 
