@@ -64,6 +64,13 @@ int pci_list(const struct root *r, const char *path, struct bdf_list *out, struc
 	return 0;
 }
 
+int pci_shown(const struct root *r, struct err *e)
+{
+	AUTO_FD int fd = root_openat(r, PCI_DEVICES, O_PATH | O_DIRECTORY, 0);
+
+	return fd < 0 ? fail_errno(e, -fd, "list '/" PCI_DEVICES "'") : 0;
+}
+
 bool pci_exists(const struct root *r, const struct bdf *fn)
 {
 	AUTO_FREE char *path = xasprintf("sys/bus/pci/devices/%s", BDF_STR(fn));

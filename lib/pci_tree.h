@@ -6,6 +6,8 @@
 #include "bdf.h"
 #include "root.h"
 
+#define PCI_DEVICES	"sys/bus/pci/devices"
+
 struct bdf_list {
 	struct bdf *b;
 	size_t n;
@@ -19,6 +21,9 @@ void bdf_list_sort(struct bdf_list *l);
 
 /* Names in a directory that are PCI addresses, sorted. A missing directory has none. */
 int pci_list(const struct root *r, const char *path, struct bdf_list *out, struct err *e);
+
+/* 0 where the kernel shows PCI devices, else -errno: then that one is not there means nothing. */
+int pci_shown(const struct root *r, struct err *e);
 
 /* Whether the function is there at all. */
 bool pci_exists(const struct root *r, const struct bdf *fn);

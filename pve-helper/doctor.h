@@ -71,6 +71,14 @@ void doctor_read(struct ctx *c, struct doctor *d);
 void doctor_free(struct doctor *d);
 #define AUTO_DOCTOR __attribute__((cleanup(doctor_free)))
 
+/*
+ * Whether that was read which a check looks at; where not, it is not applicable,
+ * and refers to the check that says why: gpus; node-conf and gpus; settings.
+ */
+bool doctor_has_gpus(const struct doctor *d, struct finding *f);
+bool doctor_has_conf_and_gpus(const struct doctor *d, struct finding *f);
+bool doctor_has_vms(const struct doctor *d, struct finding *f);
+
 /* Whether a GPU can serve, as far as health.h tells. */
 bool doctor_serves(const struct doctor *d, const struct bdf *gpu);
 /* Whether any can. */

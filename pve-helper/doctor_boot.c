@@ -78,6 +78,8 @@ void check_units(struct doctor *d, struct finding *f)
 	};
 
 	units_wanted(d->r, &wanted);
+	if (none_is_there(d, needs, ARRAY_SIZE(needs)) && !doctor_has_conf_and_gpus(d, f))
+		return;
 	if (!sriov && !d->node.conf.n_vgpus && none_is_there(d, needs, ARRAY_SIZE(needs))) {
 		find_na(f, "pve-vgpu's units are not installed, and node.conf asks for nothing of theirs");
 		return;
@@ -124,6 +126,8 @@ void check_sriov_boot(struct doctor *d, struct finding *f)
 {
 	struct enablers n = { 0 };
 
+	if (!doctor_has_conf_and_gpus(d, f))
+		return;
 	if (!d->sriov.n) {
 		find_na(f, "no GPU of NVIDIA's with SR-IOV");
 		return;

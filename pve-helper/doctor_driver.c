@@ -47,6 +47,8 @@ void check_driver(struct doctor *d, struct finding *f)
 	AUTO_FREE char *version = driver_version(d);
 	unsigned int branch = version ? driver_branch(version) : 0;
 
+	if (!doctor_has_gpus(d, f))
+		return;
 	doctor_ailment(d, AILMENT_NO_DRIVER, f);
 	doctor_ailment(d, AILMENT_PLAIN_DRIVER, f);
 	if (!d->nvidia)
@@ -83,6 +85,8 @@ static bool starts_at_boot(const struct doctor *d, const char *unit, enum doctor
 /* It gives the driver its types and ends: that it does not run means nothing. */
 void check_vgpud(struct doctor *d, struct finding *f)
 {
+	if (!doctor_has_gpus(d, f))
+		return;
 	if (!d->nvidia) {
 		find_na(f, "no GPU of NVIDIA's");
 		return;
@@ -95,6 +99,8 @@ void check_vgpu_mgr(struct doctor *d, struct finding *f)
 {
 	int runs = proc_runs(d->r, MGR_NAME);
 
+	if (!doctor_has_gpus(d, f))
+		return;
 	if (!d->nvidia || runs < 0) {
 		find_na(f, d->nvidia ? "/proc shows no processes" : "no GPU of NVIDIA's");
 		return;

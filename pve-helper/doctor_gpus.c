@@ -31,6 +31,8 @@ void check_vfs(struct doctor *d, struct finding *f)
 {
 	size_t vfs = 0, gpus = 0, off = 0;
 
+	if (!doctor_has_gpus(d, f))
+		return;
 	for (size_t i = 0; i < d->node.health.n; i++) {
 		const struct sick_gpu *s = &d->node.health.sick[i];
 
@@ -92,6 +94,8 @@ void check_vf_driver(struct doctor *d, struct finding *f)
 {
 	size_t vfs = 0;
 
+	if (!doctor_has_gpus(d, f))
+		return;
 	for (size_t i = 0; i < d->node.inv.ngpus; i++)
 		vfs += d->node.inv.gpus[i].sriov ? d->node.inv.gpus[i].nparents : 0;
 	doctor_ailment(d, AILMENT_VFS_UNBOUND, f);
@@ -128,6 +132,8 @@ void check_types(struct doctor *d, struct finding *f)
 	AUTO_FREE char *beside = NULL;
 	size_t n = count_types(d);
 
+	if (!doctor_has_gpus(d, f))
+		return;
 	doctor_ailment(d, AILMENT_NO_TYPES, f);
 	for (size_t i = 0; i < d->node.inv.problems.n; i++)
 		find_no(f, DOCTOR_ADVICE, xstrdup(d->node.inv.problems.s[i]), xstrdup("dmesg | grep -e NVRM -e nvidia may tell more"));
@@ -169,6 +175,8 @@ void check_mig(struct doctor *d, struct finding *f)
 {
 	size_t boards = 0, on = 0;
 
+	if (!doctor_has_gpus(d, f))
+		return;
 	for (size_t i = 0; i < d->node.inv.ngpus; i++) {
 		struct gpu *g = &d->node.inv.gpus[i];
 		AUTO_FREE char *cause = NULL;
@@ -194,15 +202,6 @@ void check_mig(struct doctor *d, struct finding *f)
 
 /* --- what node.conf asks for --- */
 
-/* Whether node.conf and the GPUs are read; where not, their own checks say why. */
-static bool has_both(const struct doctor *d, struct finding *f)
-{
-	if (d->has_conf && d->has_node)
-		return true;
-	find_na(f, "see node-conf and gpus");
-	return false;
-}
-
 /* Looking costs an attribute for each function of the PCI bus. */
 static bool asks_scheduler(const struct doctor *d)
 {
@@ -220,7 +219,7 @@ void check_scheduler(struct doctor *d, struct finding *f)
 	AUTO_ERR struct err e = { 0 };
 	size_t active = 0;
 
-	if (!has_both(d, f))
+	if (!doctor_has_conf_and_gpus(d, f))
 		return;
 	if (!asks_scheduler(d)) {
 		find_na(f, "node.conf asks for none");
@@ -259,7 +258,7 @@ void check_standalone(struct doctor *d, struct finding *f)
 	const struct node_conf *c = &d->node.conf;
 	size_t there = 0;
 
-	if (!has_both(d, f))
+	if (!doctor_has_conf_and_gpus(d, f))
 		return;
 	for (size_t i = 0; i < c->n_vgpus; i++) {
 		there += is_there(d, &c->vgpus[i]);

@@ -75,12 +75,17 @@ void check_uuid(struct doctor *d, struct finding *f)
 {
 	size_t n = 0;
 
+	if (!doctor_has_vms(d, f))
+		return;
 	for (size_t i = 0; i < d->nvms; i++)
 		n += look_at_uuid(d, &d->vms[i], f);
+	/* Whose a vGPU in args is shows in the GPUs. */
+	if (!doctor_has_gpus(d, f))
+		return;
 	if (n)
 		find_yes(f, "%zu VM%s of this node", n, n == 1 ? "" : "s");
 	else
-		find_na(f, d->has_show ? "no VM of this node has a vGPU of NVIDIA's in its config" : "see settings");
+		find_na(f, "no VM of this node has a vGPU of NVIDIA's in its config");
 }
 
 /* --- the licence --- */
@@ -148,8 +153,13 @@ void check_licence(struct doctor *d, struct finding *f)
 	AUTO_STRLIST struct strlist hints = { 0 };
 	const struct show_vm *vm;
 
+	if (!doctor_has_vms(d, f))
+		return;
 	for (size_t i = 0; (vm = doctor_next_vm(d, &i));)
 		look_at_licence(d, vm, &hints, f);
+	/* Which type an id is of, the GPUs tell. */
+	if (!hints.n && !doctor_has_gpus(d, f))
+		return;
 	if (!hints.n) {
 		find_na(f, "no guest of this node needs one");
 		return;

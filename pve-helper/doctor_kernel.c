@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What `doctor` asks of the kernel and of the firmware below it. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,9 +30,14 @@ void check_iommu(struct doctor *d, struct finding *f)
 	const char *off = d->cmdline ? kept_off(d->cmdline) : NULL;
 	/* Boards without SR-IOV serve without it. */
 	enum doctor_weight weight = doctor_any_serves(d) ? DOCTOR_ADVICE : DOCTOR_BLOCKS;
+	AUTO_ERR struct err e = { 0 };
+	int rc = root_list(d->r, "sys/kernel/iommu_groups", &groups, &e);
 
-	if (root_list(d->r, "sys/kernel/iommu_groups", &groups, NULL) == 0 && groups.n)
+	if (rc == 0 && groups.n)
 		find_yes(f, "%zu groups", groups.n);
+	/* A kernel without an IOMMU lacks the directory, and one whose sysfs is not there says nothing. */
+	else if (rc < 0 && (rc != -ENOENT || !root_exists(d->r, "sys/kernel")))
+		find_na(f, "%s", e.msg);
 	else if (off)
 		find_no(f, weight, xasprintf("the kernel has no IOMMU groups: its command line has %s", off),
 			xasprintf("take %s out of it (/etc/default/grub and update-grub, or /etc/kernel/cmdline and "
@@ -53,8 +59,10 @@ void check_nouveau(struct doctor *d, struct finding *f)
 	if (root_exists(d->r, "sys/module/nouveau"))
 		find_no(f, DOCTOR_ADVICE, xstrdup("the module nouveau is loaded, and takes GPUs that NVIDIA's driver lets go"),
 			health_cure(AILMENT_NOUVEAU, &none));
-	else
+	else if (root_exists(d->r, "sys/module"))
 		find_yes(f, "it is not loaded");
+	else
+		find_na(f, "/sys shows no modules");
 }
 
 static bool is_right(const struct doctor *d, const struct gpu *g)
@@ -68,6 +76,8 @@ void check_framework(struct doctor *d, struct finding *f)
 {
 	AUTO_STRLIST struct strlist seen = { 0 };
 
+	if (!doctor_has_gpus(d, f))
+		return;
 	for (size_t i = 0; i < d->node.inv.ngpus; i++) {
 		const struct gpu *g = &d->node.inv.gpus[i];
 		const char *name = framework_name(g->framework);
@@ -119,6 +129,8 @@ void check_ari(struct doctor *d, struct finding *f)
 {
 	size_t on = 0;
 
+	if (!doctor_has_gpus(d, f))
+		return;
 	for (size_t i = 0; i < d->sriov.n; i++)
 		look_at_ari(d, &d->sriov.b[i], &on, f);
 	if (on)

@@ -83,6 +83,8 @@ void check_modes(struct doctor *d, struct finding *f)
 	AUTO_STRLIST struct strlist notes = { 0 };
 	bool seen[FRAMEWORK_COUNT] = { false };
 
+	if (!doctor_has_gpus(d, f))
+		return;
 	for (size_t i = 0; i < d->node.inv.ngpus; i++)
 		seen[d->node.inv.gpus[i].framework] = true;
 	for (size_t i = 0; i < ARRAY_SIZE(seen); i++)
@@ -197,7 +199,7 @@ void check_wrapper(struct doctor *d, struct finding *f)
 		find_no(f, weight, xstrdup("VMs of this node have mode = wrapper, and it is not installed"),
 			xstrdup("apt install " WRAPPER_PACKAGE));
 	else
-		find_na(f, "it is not installed, and no VM here asks for it");
+		find_na(f, d->has_show ? "it is not installed, and no VM here asks for it" : "it is not installed; see settings");
 }
 
 /* --- our own files --- */

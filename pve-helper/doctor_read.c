@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "doctor.h"
 #include "node_conf_file.h"
+#include "pci_tree.h"
 #include "pkg_version.h"
 #include "quote.h"
 #include "scan.h"
@@ -96,7 +97,9 @@ static void read_node(struct doctor *d)
 	n->c = d->c;
 	d->has_conf = node_conf_read(d->r, &n->conf, &d->conf_err) == 0;
 	catalog_load(&n->catalog, d->r);
-	if (scan_gpus(d->r, &n->catalog, &n->inv, &d->node_err) < 0 ||
+	/* Where no sysfs is mounted a scan finds nothing, and that is no failure of its own. */
+	if (pci_shown(d->r, &d->node_err) < 0 ||
+	    scan_gpus(d->r, &n->catalog, &n->inv, &d->node_err) < 0 ||
 	    scan_taken(d->r, &n->catalog, 0, &n->inv, &d->node_err) < 0)
 		return;
 	health_check(d->r, &n->catalog, &n->inv, false, &n->health);
@@ -165,6 +168,28 @@ void doctor_free(struct doctor *d)
 }
 
 /* --- questions --- */
+
+bool doctor_has_gpus(const struct doctor *d, struct finding *f)
+{
+	if (!d->has_node)
+		find_na(f, "the GPUs could not be read; see gpus");
+	return d->has_node;
+}
+
+bool doctor_has_conf_and_gpus(const struct doctor *d, struct finding *f)
+{
+	if (d->has_conf && d->has_node)
+		return true;
+	find_na(f, "see node-conf and gpus");
+	return false;
+}
+
+bool doctor_has_vms(const struct doctor *d, struct finding *f)
+{
+	if (!d->has_show)
+		find_na(f, "settings and VMs could not be read; see settings");
+	return d->has_show;
+}
 
 bool doctor_serves(const struct doctor *d, const struct bdf *gpu)
 {

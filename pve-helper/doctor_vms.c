@@ -13,14 +13,6 @@
 #include "scan.h"
 #include "xalloc.h"
 
-/* False, and not applicable, where settings and VMs could not be read. */
-static bool has_vms(const struct doctor *d, struct finding *f)
-{
-	if (!d->has_show)
-		find_na(f, "settings and VMs could not be read; see settings");
-	return d->has_show;
-}
-
 static size_t count_here(const struct doctor *d)
 {
 	size_t n = 0, i = 0;
@@ -127,12 +119,8 @@ void check_intents(struct doctor *d, struct finding *f)
 {
 	const struct show_vm *vm;
 
-	if (!has_vms(d, f))
+	if (!doctor_has_vms(d, f) || !doctor_has_gpus(d, f))
 		return;
-	if (!d->has_node) {
-		find_na(f, "the GPUs could not be read; see gpus");
-		return;
-	}
 	for (size_t i = 0; (vm = doctor_next_vm(d, &i));)
 		look_at_intent(d, vm, f);
 	tell_count(d, f);
@@ -140,13 +128,15 @@ void check_intents(struct doctor *d, struct finding *f)
 
 void check_configs(struct doctor *d, struct finding *f)
 {
-	if (!has_vms(d, f))
+	if (!doctor_has_vms(d, f))
 		return;
 	take_problems(d, SHOW_FILES, DOCTOR_BLOCKS, f);
 	take_problems(d, SHOW_CONFIG, DOCTOR_BLOCKS, f);
 	take_problems(d, SHOW_LOST, DOCTOR_ADVICE, f);
 	take_problems(d, SHOW_HAS, DOCTOR_ADVICE, f);
-	tell_count(d, f);
+	/* Mappings and vGPUs are looked for among the devices. */
+	if (doctor_has_gpus(d, f))
+		tell_count(d, f);
 }
 
 static void look_at_hook(const struct doctor *d, const struct vm_file *vm, struct finding *f)
@@ -162,7 +152,7 @@ static void look_at_hook(const struct doctor *d, const struct vm_file *vm, struc
 
 void check_hookscripts(struct doctor *d, struct finding *f)
 {
-	if (!has_vms(d, f))
+	if (!doctor_has_vms(d, f))
 		return;
 	take_problems(d, SHOW_HOOK, DOCTOR_BLOCKS, f);
 	for (size_t i = 0; i < d->nvms; i++)
@@ -172,7 +162,7 @@ void check_hookscripts(struct doctor *d, struct finding *f)
 
 void check_identity(struct doctor *d, struct finding *f)
 {
-	if (!has_vms(d, f))
+	if (!doctor_has_vms(d, f))
 		return;
 	take_problems(d, SHOW_IDENTITY, DOCTOR_BLOCKS, f);
 	tell_count(d, f);
@@ -262,10 +252,12 @@ static void find_shared(const struct doctor *d, struct finding *f)
 
 void check_clones(struct doctor *d, struct finding *f)
 {
-	if (!has_vms(d, f))
+	if (!doctor_has_vms(d, f))
 		return;
 	for (size_t i = 0; i < d->nvms; i++)
 		look_at_clone(d, &d->vms[i], f);
+	if (!doctor_has_gpus(d, f))
+		return;
 	find_shared(d, f);
 	if (d->nvms)
 		find_yes(f, "%zu VM%s of this node", d->nvms, d->nvms == 1 ? "" : "s");
@@ -282,7 +274,7 @@ void check_leftovers(struct doctor *d, struct finding *f)
 	struct ctx dry = *d->c;
 	int rc;
 
-	if (!has_vms(d, f))
+	if (!doctor_has_vms(d, f) || !doctor_has_gpus(d, f))
 		return;
 	dry.dry_run = true;
 	rc = gc_collect(&dry, &d->show.settings, 0, "doctor", &rep, &e);

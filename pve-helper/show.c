@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "framework.h"
 #include "identity.h"
+#include "pci_tree.h"
 #include "release.h"
 #include "settings_file.h"
 #include "xalloc.h"
@@ -225,6 +226,7 @@ static void read_around(struct show *s)
 		fprintf(stderr, "pve-vgpu: %s\n", e.msg);
 	catalog_load(&s->catalog, &s->c->root);
 	vfio_users_read(&s->c->root, &s->users);
+	s->devices = pci_shown(&s->c->root, NULL) == 0;
 }
 
 int show_gather(struct ctx *c, unsigned int vmid, struct show *out, struct err *e)

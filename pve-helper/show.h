@@ -88,6 +88,7 @@ struct show {
 	struct mapping_list mappings;
 	struct catalog catalog;
 	struct vfio_users users;
+	bool devices;			/* this node shows its PCI devices; else that one is missing means nothing */
 	struct show_vm *vms;
 	size_t n;
 };

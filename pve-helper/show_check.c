@@ -86,7 +86,7 @@ static void check_mapping(const struct show *s, struct show_vm *vm, const struct
 
 	if (!m)
 		strlist_take(&faults, xstrdup("there is no such mapping"));
-	else if (vm->here)
+	else if (vm->here && s->devices)
 		mapping_check(&s->c->root, m, vm->node, &faults);
 	for (size_t i = 0; i < faults.n; i++)
 		take_problem(vm, SHOW_CONFIG, xasprintf("hostpci%u: mapping %s: %s", slot->index, QUOTED(id), faults.s[i]),
@@ -138,7 +138,7 @@ static void check_has(const struct show *s, struct show_vm *vm, const struct sho
 			     xasprintf("hostpci%u: it has a %s from before; what it is to get comes with its next start",
 				       slot->index, name),
 			     vm->qemu ? xasprintf("qm reboot %u", vm->vmid) : NULL);
-	if (vm->qemu && !slot->there)
+	if (vm->qemu && !slot->there && s->devices)
 		take_problem(vm, SHOW_HAS, xasprintf("hostpci%u: the VM runs, and its %s on %s is not there",
 					   slot->index, name, v->parent_name),
 			     xasprintf("qm stop %u && qm start %u; `dmesg` may tell why", vm->vmid, vm->vmid));

@@ -109,7 +109,59 @@ load doctor_helper
 	[ "$(answer gpus)" = no ]
 }
 
+# refers_to_gpus: what cannot be told without the GPUs says so in the same words, and nothing that is not so
+refers_to_gpus() {
+	local c all
+
+	all=$(pve_vgpu doctor --json 2> /dev/null || true)
+	for c in driver ari vfs vf-driver vgpud vgpu-mgr types framework mig modes configs intents clones uuid leftovers; do
+		assert_equal "$c: $(jq -r --arg c $c '.[] | select(.check == $c) | "\(.answer) \(.note)"' <<< "$all")" \
+			"$c: n/a the GPUs could not be read; see gpus"
+	done
+	for c in scheduler standalone sriov-boot; do
+		assert_equal "$c: $(jq -r --arg c $c '.[] | select(.check == $c) | "\(.answer) \(.note)"' <<< "$all")" \
+			"$c: n/a see node-conf and gpus"
+	done
+	assert_equal "$(jq -c '[.[] | select(.answer == "no") | .check]' <<< "$all")" '["gpus"]'
+	assert_equal "$(jq -c '[.[] | select(.answer == "yes") | .check]' <<< "$all")" \
+		'["node-conf","units","qemu-server","snippet","settings","hookscripts","identity","licence"]'
+}
+
+@test "doctor: where no sysfs is mounted, no GPU is said to be missing" {
+	ready
+	node_teardown
+	MOUNTED=''
+	no gpus blocks "'/sys/bus/pci/devices': No such file or directory" 'findmnt /sys'
+	refers_to_gpus
+}
+
+@test "doctor: without the GPUs, what a type's id is for and what args name cannot be told" {
+	ready
+	vm 101 "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$(uuid 101)"
+	settings '[vm 101]' 'hostpci0 = nvidia-575' 'mode = args'
+	rm "$ROOT/etc/pve/qemu-server/100.conf"
+	node_teardown
+	MOUNTED=''
+	says licence n/a 'the GPUs could not be read; see gpus'
+	says uuid n/a 'the GPUs could not be read; see gpus'
+	# what the config alone tells is told: a VM's line that nothing attaches
+	settings '[vm 101]' 'hostpci0 = nvidia-575' 'mode = native'
+	[ "$(answer configs)" = no ]
+}
+
+@test "doctor: where the settings cannot be read, what VMs ask for is not said" {
+	ready
+	rm -r "$ROOT/etc/pve"
+	touch "$ROOT/etc/pve"
+	says wrapper n/a 'it is not installed; see settings'
+	for c in configs hookscripts identity intents clones uuid leftovers licence; do
+		says $c n/a 'settings and VMs could not be read; see settings'
+	done
+}
+
 @test "doctor: where GPUs or node.conf cannot be read, what needs them refers to that" {
+	local c
+
 	ready
 	node_conf '[defaults]' 'sriov = yes' '[vgpu 0000:e8:00.6]' 'type = A40-24A'
 	node_teardown
@@ -117,16 +169,18 @@ load doctor_helper
 	rmdir "$SYS"
 	touch "$SYS"
 	no gpus blocks 'Not a directory' 'findmnt /sys'
-	says intents n/a 'see gpus'
-	says scheduler n/a 'see node-conf and gpus'
-	says standalone n/a 'see node-conf and gpus'
+	refers_to_gpus
 	ROOT=$BATS_TEST_TMPDIR/conf
 	ready
 	rm "$ROOT/etc/pve-vgpu/node.conf"
 	mkdir "$ROOT/etc/pve-vgpu/node.conf"
 	no node-conf blocks 'Is a directory' 'ls -l'
-	says scheduler n/a 'see node-conf and gpus'
-	says standalone n/a 'see node-conf and gpus'
+	for c in scheduler standalone sriov-boot; do
+		says $c n/a 'see node-conf and gpus'
+	done
+	says units yes
+	find "$ROOT/$UNITDIR" "$ROOT/etc/systemd" -name 'pve-vgpu*' -delete
+	says units n/a 'see node-conf and gpus'
 	rmdir "$ROOT/etc/pve-vgpu/node.conf"
 	says standalone n/a 'asks for none'
 	node_conf '[vgpu 0000:e8:00.6]' 'params = a=1'
