@@ -30,12 +30,13 @@ node() {
 	ln -sfn nodes/pve1/qemu-server "$ROOT/etc/pve/qemu-server"
 	: > "$ROOT/etc/pve/.version"
 	"$VGPU_SIM" "$file" "$SYS"
-	MOUNTED="${MOUNTED:-} $SYS"
+	MOUNTED="${MOUNTED:-}$SYS"$'\n'
 }
 
 # Call it from teardown: whatever a test has left goes. PIDS are those of the programs
 # themselves: pve_vgpu and hook in the background would be shells around one, and
 # killing such a shell leaves the program to write where the test's files are removed.
+# MOUNTED is a path a line, for a path may have blanks in it.
 node_teardown() {
 	local m pid
 
@@ -43,9 +44,9 @@ node_teardown() {
 		kill -9 "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
-	for m in ${MOUNTED:-}; do
-		fusermount3 -u "$m" 2>/dev/null || fusermount3 -uz "$m"
-	done
+	while IFS= read -r m; do
+		[ -z "$m" ] || fusermount3 -u "$m" 2>/dev/null || fusermount3 -uz "$m"
+	done <<< "${MOUNTED:-}"
 }
 
 # vm VMID [CONFIG-LINE…]: the VM's configuration

@@ -62,7 +62,7 @@ other_root() {
 	ln -sfn /run/lock "$root/var/lock"
 	ln -sfn /run "$root/var/run"
 	"$VGPU_SIM" "$BATS_TEST_TMPDIR/node.json" "$root/sys"
-	MOUNTED="$MOUNTED $root/sys"
+	MOUNTED="$MOUNTED$root/sys"$'\n'
 }
 
 # mount_pmxcfs NODE…: one cluster file system, and each node's sight of it
@@ -74,7 +74,7 @@ mount_pmxcfs() {
 	done
 	"$PMXCFS_SIM" "${mounts[@]}"
 	for name; do
-		MOUNTED="$(root_of "$name")/etc/pve $MOUNTED"
+		MOUNTED="$(root_of "$name")/etc/pve"$'\n'"$MOUNTED"
 	done
 }
 
