@@ -184,6 +184,14 @@ options_of() {
 	grep -q "^pve-vgpu ($v)" debian/changelog
 }
 
+@test "the licence is whole in debian/copyright, as in COPYING" {
+	local from
+
+	assert_equal "$(sha256sum < COPYING)" '0d96a4ff68ad6d4b6f1f30f713b18d5184912ba8dd389f86aa7710db079abcb0  -'
+	from=$(grep -n '^ *GNU AFFERO GENERAL PUBLIC LICENSE$' debian/copyright | cut -d: -f1)
+	tail -n "+$from" debian/copyright | sed '/^$/,$d; s/^ //; s/^\.$//' | diff COPYING -
+}
+
 @test "the man pages have no faults that man sees" {
 	local page
 
