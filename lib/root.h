@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
- * All that is under /sys, /run, /etc, /var and /proc is reached from one root
- * directory: "/" on a node, a simulated or captured tree elsewhere. Paths are
+ * All that is under /sys, /run, /etc, /var and /proc, and /dev/kmsg, is reached
+ * from one root directory: "/" on a node, a simulated or captured tree elsewhere. Paths are
  * relative to it ("sys/bus/mdev/devices"); a symbolic link that is absolute
  * or climbs out is resolved inside the root, as in a chroot.
  *

@@ -16,7 +16,7 @@
 
 static const char *const states[] = {
 	[SCHEDULER_NOT_ASKED] = "not-asked", [SCHEDULER_ACTIVE] = "active", [SCHEDULER_REBOOT] = "reboot",
-	[SCHEDULER_APPLY] = "apply", [SCHEDULER_FAULT] = "fault",
+	[SCHEDULER_APPLY] = "apply", [SCHEDULER_DIFFERS] = "differs", [SCHEDULER_FAULT] = "fault",
 };
 
 /* --- JSON ----------------------------------------------------------------- */
@@ -37,7 +37,22 @@ static void add_scheduler(struct json_object *o, const char *key, const struct s
 	json_object_object_add(o, key, of);
 }
 
-static struct json_object *gpu_json(const struct scheduler_gpu *g)
+static void add_report(struct json_object *o, const struct scheduler_report *s)
+{
+	struct json_object *of;
+
+	if (!s->known) {
+		json_add_str(o, "reported", NULL);
+		return;
+	}
+	of = json_object_new_object();
+	json_add_str(of, "policy", scheduler_policy_word(s->policy));
+	json_add_flag(of, "enabled", s->enabled);
+	json_add_known(of, "time_slice_ms", s->timeslice_ms);
+	json_object_object_add(o, "reported", of);
+}
+
+static struct json_object *gpu_json(const struct scheduler_node *n, const struct scheduler_gpu *g)
 {
 	struct json_object *o = json_object_new_object();
 	AUTO_FREE char *cure = scheduler_mend(g);
@@ -46,6 +61,8 @@ static struct json_object *gpu_json(const struct scheduler_gpu *g)
 	json_add_str(o, "model", g->model);
 	add_scheduler(o, "wanted", g->wanted.set ? &g->wanted : NULL);
 	add_scheduler(o, "running", g->loaded ? &g->running : NULL);
+	add_report(o, &g->report);
+	json_add_str(o, "unreported", g->report.known ? NULL : g->loaded ? n->no_log : "the driver is not loaded");
 	add_scheduler(o, "file", g->next.set ? &g->next : NULL);
 	json_add_str(o, "state", states[g->state]);
 	json_add_str(o, "problem", g->err.msg);
@@ -58,7 +75,7 @@ static void print_json(const struct scheduler_node *n)
 	AUTO_JSON struct json_object *all = json_object_new_array();
 
 	for (size_t i = 0; i < n->n; i++)
-		json_object_array_add(all, gpu_json(&n->gpus[i]));
+		json_object_array_add(all, gpu_json(n, &n->gpus[i]));
 
 	AUTO_FREE char *text = json_print(all);
 
@@ -71,10 +88,11 @@ static void print_row(const struct scheduler_gpu *g, struct table *t)
 {
 	static const char *const tell[] = {
 		[SCHEDULER_NOT_ASKED] = "-", [SCHEDULER_ACTIVE] = "active", [SCHEDULER_REBOOT] = "after a reboot",
-		[SCHEDULER_APPLY] = "not applied", [SCHEDULER_FAULT] = "cannot be",
+		[SCHEDULER_APPLY] = "not applied", [SCHEDULER_DIFFERS] = "not taken", [SCHEDULER_FAULT] = "cannot be",
 	};
 	AUTO_FREE char *wanted = g->wanted.set ? scheduler_text(&g->wanted) : xstrdup("-");
-	AUTO_FREE char *running = g->loaded ? scheduler_text(&g->running) : xstrdup("?");
+	struct scheduler runs;
+	AUTO_FREE char *running = scheduler_runs(g, &runs) ? scheduler_text(&runs) : xstrdup("?");
 
 	TABLE_ROW(t, g->state > SCHEDULER_ACTIVE ? STYLE_WARN : STYLE_NONE, BDF_STR(&g->addr),
 		  g->model ? g->model : "-", wanted, running, tell[g->state]);
@@ -97,6 +115,22 @@ static void print_remarks(const struct scheduler_node *n)
 	}
 }
 
+/* Whose DRIVER is what the driver was loaded with, and why. */
+static void print_unreported(const struct scheduler_node *n)
+{
+	AUTO_STRLIST struct strlist gpus = { 0 };
+
+	for (size_t i = 0; i < n->n; i++)
+		if (n->gpus[i].loaded && !n->gpus[i].report.known)
+			strlist_add(&gpus, BDF_STR(&n->gpus[i].addr));
+	if (!gpus.n)
+		return;
+
+	AUTO_FREE char *all = strlist_join(&gpus, ", ");
+
+	fprintf(stderr, "pve-vgpu: GPU %s: what runs is taken from the driver's parameters: %s\n", all, n->no_log);
+}
+
 static void print_status(const struct scheduler_node *n)
 {
 	AUTO_TABLE struct table t = { 0 };
@@ -108,6 +142,7 @@ static void print_status(const struct scheduler_node *n)
 	fflush(stdout);
 	if (!n->n)
 		fputs("pve-vgpu: this node has no GPU of NVIDIA's\n", stderr);
+	print_unreported(n);
 	print_remarks(n);
 }
 

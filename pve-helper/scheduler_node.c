@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "gpu_model.h"
+#include "kernel_log.h"
 #include "modprobe_conf.h"
 #include "quote.h"
 #include "scheduler_file.h"
@@ -25,6 +26,7 @@ void scheduler_node_free(struct scheduler_node *n)
 	free(n->gpus);
 	free(n->file);
 	free(n->value);
+	free(n->no_log);
 }
 
 char *scheduler_text(const struct scheduler *s)
@@ -62,6 +64,30 @@ static enum scheduler_state judge(const struct scheduler_gpu *g)
 		return runs ? SCHEDULER_ACTIVE : SCHEDULER_REBOOT;
 	/* Somebody else may have set the same. */
 	return !g->next.set && runs ? SCHEDULER_ACTIVE : SCHEDULER_APPLY;
+}
+
+bool scheduler_runs(const struct scheduler_gpu *g, struct scheduler *out)
+{
+	*out = g->running;
+	if (!g->loaded || !g->report.known)
+		return g->loaded;
+	/* Of another policy the parameters' times are not this one's. */
+	if (g->report.policy != g->running.policy)
+		*out = (struct scheduler){ .set = true, .policy = g->report.policy };
+	if (g->report.timeslice_ms)
+		out->timeslice_ms = g->report.timeslice_ms;
+	return true;
+}
+
+/* The driver took the value, and does otherwise: a reboot would mend nothing. */
+static enum scheduler_state check_report(struct scheduler_gpu *g)
+{
+	if (!g->report.known || g->report.policy == g->running.policy)
+		return SCHEDULER_ACTIVE;
+	fail(&g->err, -EIO, "the driver was loaded with %s, and its last line of it in the kernel's log has %s",
+	     scheduler_policy_name(g->running.policy), scheduler_policy_name(g->report.policy));
+	err_hint(&g->err, "nvidia-smi vgpu -ss shows what runs; boards up to Maxwell have best effort alone");
+	return SCHEDULER_DIFFERS;
 }
 
 /* Sizes differ on it now, so that it is in mixed-size mode. */
@@ -118,7 +144,8 @@ static int read_wanted(const struct sriov_node *node, struct scheduler_gpu *g, s
 	return -EBUSY;
 }
 
-static void add_gpu(const struct sriov_node *node, const struct bdf *addr, struct scheduler_node *n)
+static void add_gpu(const struct sriov_node *node, const struct bdf *addr,
+		    const struct strlist *messages, struct scheduler_node *n)
 {
 	const struct root *r = &node->c->root;
 	struct scheduler_gpu *g = GROW(n->gpus, n->n);
@@ -127,10 +154,27 @@ static void add_gpu(const struct sriov_node *node, const struct bdf *addr, struc
 	g->addr = *addr;
 	g->model = gpu_model(r, addr);
 	g->loaded = scheduler_read(r, addr, &g->running) == 0;
+	/* Without the driver its lines are of a load that is over. */
+	if (g->loaded)
+		scheduler_report_read(messages, addr, &g->report);
 	if (n->value)
 		read_next(n->value, addr, &g->next);
 	rc = read_wanted(node, g, &g->err);
 	g->state = rc < 0 ? SCHEDULER_FAULT : judge(g);
+	if (g->state == SCHEDULER_ACTIVE)
+		g->state = check_report(g);
+}
+
+/* What the driver has written of its schedulers; a log that cannot be read has nothing. */
+static void read_log(const struct root *r, struct kernel_log *log, struct scheduler_node *n)
+{
+	AUTO_ERR struct err e = { 0 };
+
+	if (kernel_log_read(r, SCHEDULER_LOG_PREFIX, log, &e) < 0)
+		n->no_log = xstrdup(e.msg);
+	else
+		n->no_log = xstrdup(log->whole ? "the kernel's log has no line of the driver's that tells it" :
+				    "the kernel's log has gone round, and its oldest lines are lost");
 }
 
 /* Our file; one of somebody else's by that name is left to him. */
@@ -152,6 +196,7 @@ static int read_file(const struct root *r, struct scheduler_node *n, struct err 
 int scheduler_node_read(const struct sriov_node *node, struct scheduler_node *out, struct err *e)
 {
 	AUTO_BDF_LIST struct bdf_list gpus = { 0 };
+	AUTO_KERNEL_LOG struct kernel_log log = { 0 };
 	int rc = read_file(&node->c->root, out, e);
 
 	if (rc == 0)
@@ -165,8 +210,9 @@ int scheduler_node_read(const struct sriov_node *node, struct scheduler_node *ou
 			bdf_list_add(&gpus, &g->addr);
 	}
 	bdf_list_sort(&gpus);
+	read_log(&node->c->root, &log, out);
 	for (size_t i = 0; i < gpus.n; i++)
-		add_gpu(node, &gpus.b[i], out);
+		add_gpu(node, &gpus.b[i], &log.messages, out);
 	return 0;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * The schedulers of this node's GPUs: what node.conf asks for, what the driver
- * was loaded with, and what the file for its next load has.
+ * was loaded with and what it has written of it into the kernel's log, and what
+ * the file for its next load has.
  */
 #ifndef SCHEDULER_NODE_H
 #define SCHEDULER_NODE_H
 
 #include "scheduler.h"
+#include "scheduler_log.h"
 #include "sriov_node.h"
 
 /* Where modprobe finds them, and which of the driver's parameters is written. */
@@ -23,6 +25,7 @@ enum scheduler_state {
 	SCHEDULER_ACTIVE,	/* it is as node.conf has it */
 	SCHEDULER_REBOOT,	/* the file is, the driver is not yet */
 	SCHEDULER_APPLY,	/* the file is not */
+	SCHEDULER_DIFFERS,	/* the driver was loaded with it, and says that another one runs */
 	SCHEDULER_FAULT,	/* what node.conf says cannot be */
 };
 
@@ -31,10 +34,11 @@ struct scheduler_gpu {
 	char *model;			/* or NULL */
 	struct scheduler wanted;	/* set: node.conf says it */
 	bool loaded;			/* running is known */
-	struct scheduler running;
+	struct scheduler running;	/* by the driver's parameters */
+	struct scheduler_report report;	/* known: by the kernel's log, which counts for more */
 	struct scheduler next;		/* set: the file has it */
 	enum scheduler_state state;
-	struct err err;			/* of SCHEDULER_FAULT */
+	struct err err;			/* of SCHEDULER_FAULT and SCHEDULER_DIFFERS */
 };
 
 struct scheduler_node {
@@ -42,6 +46,7 @@ struct scheduler_node {
 	size_t n;
 	char *file;			/* the text that the file has, or NULL */
 	char *value;			/* of the parameter in it, or NULL */
+	char *no_log;			/* why a GPU's line may be missing in the kernel's log */
 };
 
 void scheduler_node_free(struct scheduler_node *n);
@@ -64,6 +69,9 @@ char *scheduler_mend(const struct scheduler_gpu *g);
 
 /* Whether a GPU waits for the driver to be loaded anew. */
 bool scheduler_waits(const struct scheduler_node *n);
+
+/* What runs on a GPU as far as log and parameters tell; false where neither does. */
+bool scheduler_runs(const struct scheduler_gpu *g, struct scheduler *out);
 
 /* "equal share, 3 ms", "fixed share, 480 Hz, averaging factor 33"; the caller frees it. */
 char *scheduler_text(const struct scheduler *s);

@@ -25,6 +25,24 @@ loaded() {
 	printf '%s\n' "$@" > "$ROOT/proc/driver/nvidia/params"
 }
 
+# kmsg FIRST LINE…: the kernel's log, whose records are numbered from FIRST on
+kmsg() {
+	local n=$1 line
+
+	mkdir -p "$ROOT/dev"
+	for line in "${@:2}"; do
+		printf '4,%d,%d,-;%s\n' "$((n++))" "$((n * 1000))" "$line"
+	done > "$ROOT/dev/kmsg"
+}
+
+# said GPU ENABLED|DISABLED POLICY: what NVIDIA's driver writes there
+said() {
+	echo "NVRM: GPU at $1 has software scheduler $2 with policy $3."
+}
+
+SLICE='NVRM: Software scheduler timeslice set to 1 ms.'
+BY_PARAMETERS="pve-vgpu: GPU $PF: what runs is taken from the driver's parameters"
+
 # file VALUE: what `apply` writes for that value of the parameter
 file() {
 	printf '%s\noptions nvidia NVreg_RegistryDwordsPerDevice="%s"\n' "$HEAD" "$1"
@@ -47,6 +65,7 @@ apply() {
 	assert_equal "$output" "$PF	NVIDIA A40	-	?	-"
 	assert_equal "$stderr" ''
 	loaded 'RegistryDwords: "RmPVMRL=0x11"' 'RegistryDwordsPerDevice: ""'
+	kmsg 0 "$(said $PF ENABLED FIXED_SHARE)"
 	run -0 pve_vgpu scheduler status
 	assert_equal "$output" "$PF	NVIDIA A40	-	fixed share	-"
 }
@@ -87,6 +106,7 @@ a reboot is due: update-initramfs -u -k all, and reboot: the driver takes it whe
 	run -0 pve_vgpu scheduler
 	assert_output "fixed share	best effort	after a reboot"
 	loaded 'RegistryDwords: ""' "RegistryDwordsPerDevice: \"pci=$PF;RmPVMRL=0x11\""
+	kmsg 0 'Linux version 6.8.12-4-pve' "$(said $PF ENABLED FIXED_SHARE)"
 	run -0 --separate-stderr pve_vgpu scheduler
 	assert_equal "$output" "$PF	-	fixed share	fixed share	active"
 	assert_equal "$stderr" ''
@@ -104,6 +124,111 @@ a reboot is due: update-initramfs -u -k all, and reboot: the driver takes it whe
 	[ ! -e "$ROOT/$FILE" ]
 	run -0 apply
 	assert_equal "$output" 'no scheduler is asked for'
+}
+
+@test "status: what runs is what the driver wrote last into the kernel's log" {
+	node_json <<< '{"gpus":[{"bdf":"0000:01:00.0"},{"bdf":"0000:02:00.0"},{"bdf":"0000:03:00.0"}]}'
+	loaded 'RegistryDwords: "RmPVMRL=0x3c3c0001"' 'RegistryDwordsPerDevice: "pci=0000:03:00.0;RmPVMRL=0x11"'
+	kmsg 0 'Linux version 6.8.12-4-pve' "$(said 0000:01:00.0 DISABLED BEST_EFFORT)" "$(said 0000:01:00.0 ENABLED EQUAL_SHARE)" "$SLICE" \
+		"$(said 0000:02:00.0 DISABLED BEST_EFFORT)" "$(said 0000:03:00.0 ENABLED FIXED_SHARE)"
+	run -0 --separate-stderr pve_vgpu scheduler
+	assert_equal "$output" "0000:01:00.0	-	-	equal share, 1 ms, 960 Hz, averaging factor 60	-
+0000:02:00.0	-	-	best effort	-
+0000:03:00.0	-	-	fixed share	-"
+	assert_equal "$stderr" ''
+	run -0 pve_vgpu scheduler --json
+	assert_equal "$(jq -c '[.[] | [.running.policy, .reported.policy, .reported.enabled, .reported.time_slice_ms, .unreported]]' <<< "$output")" \
+		'[["equal-share","equal-share",true,1,null],["equal-share","best-effort",false,null,null],["fixed-share","fixed-share",true,null,null]]'
+	# the log goes round, and the line that counts is still there
+	kmsg 7000 "$(said 0000:01:00.0 ENABLED EQUAL_SHARE)" "$(said 0000:02:00.0 ENABLED EQUAL_SHARE)" "$(said 0000:03:00.0 ENABLED FIXED_SHARE)"
+	run -0 --separate-stderr pve_vgpu scheduler
+	assert_equal "$stderr" ''
+}
+
+@test "status: where the kernel's log does not tell, the driver's parameters do, and that is said" {
+	a40
+	loaded 'RegistryDwords: "RmPVMRL=0x11"' 'RegistryDwordsPerDevice: ""'
+	run -0 --separate-stderr pve_vgpu scheduler
+	assert_equal "$output" "$PF	-	-	fixed share	-"
+	assert_equal "$stderr" "$BY_PARAMETERS: read '/dev/kmsg': No such file or directory"
+	kmsg 4711 'usb 1-1: new device' "$(said 0000:99:00.0 ENABLED EQUAL_SHARE)"
+	run -0 --separate-stderr pve_vgpu scheduler
+	assert_equal "$output" "$PF	-	-	fixed share	-"
+	assert_equal "$stderr" "$BY_PARAMETERS: the kernel's log has gone round, and its oldest lines are lost"
+	kmsg 0 'Linux version 6.8.12-4-pve'
+	run -0 --separate-stderr pve_vgpu scheduler
+	assert_equal "$stderr" "$BY_PARAMETERS: the kernel's log has no line of the driver's that tells it"
+	run -0 pve_vgpu scheduler --json
+	assert_equal "$(jq -c '.[0] | [.running.policy, .reported, .unreported]' <<< "$output")" \
+		"[\"fixed-share\",null,\"the kernel's log has no line of the driver's that tells it\"]"
+	rm "$ROOT/dev/kmsg"
+	mkdir "$ROOT/dev/kmsg"
+	run -0 --separate-stderr pve_vgpu scheduler
+	assert_equal "$stderr" "$BY_PARAMETERS: read '/dev/kmsg': Is a directory"
+	rmdir "$ROOT/dev/kmsg"
+	mkfifo "$ROOT/dev/kmsg"
+	run -0 --separate-stderr timeout 10 "$PVE_VGPU" --root "$ROOT" scheduler
+	assert_equal "$stderr" "$BY_PARAMETERS: the kernel's log has no line of the driver's that tells it"
+	# without the driver, its lines are of a load that is over
+	rm -r "$ROOT/dev/kmsg" "$ROOT/proc/driver"
+	kmsg 0 "$(said $PF ENABLED FIXED_SHARE)"
+	run -0 --separate-stderr pve_vgpu scheduler
+	assert_equal "$output" "$PF	-	-	?	-"
+	assert_equal "$stderr" ''
+}
+
+@test "status: what node.conf asks for was loaded, and the driver runs another: no reboot mends that" {
+	a40
+	node_conf "[gpu $PF]" 'scheduler = equal-share'
+	loaded 'RegistryDwords: "RmPVMRL=0x01"' 'RegistryDwordsPerDevice: ""'
+	kmsg 0 "$(said $PF DISABLED BEST_EFFORT)"
+	run -0 --separate-stderr pve_vgpu scheduler
+	assert_equal "$output" "$PF	-	equal share	best effort	not taken"
+	assert_equal "$stderr" "pve-vgpu: GPU $PF: the driver was loaded with equal share, and its last line of it in the kernel's log has best effort
+hint: nvidia-smi vgpu -ss shows what runs; boards up to Maxwell have best effort alone"
+	run -0 pve_vgpu scheduler --json
+	assert_equal "$(jq -r '.[0].state' <<< "$output")" differs
+	run pve_vgpu doctor
+	assert_output "GPU $PF: the driver was loaded with equal share, and its last line"
+	# it is asked for and written all the same
+	run -0 apply
+	refute_output 'a reboot'$'\n''a reboot'
+	kmsg 0 "$(said $PF DISABLED BEST_EFFORT)" "$(said $PF ENABLED EQUAL_SHARE)"
+	run -0 --separate-stderr pve_vgpu scheduler
+	assert_equal "$output" "$PF	-	equal share	equal share	active"
+}
+
+@test "status: nothing in the kernel's log does any harm, and nobody but the kernel speaks for it" {
+	local good
+
+	a40
+	loaded 'RegistryDwords: "RmPVMRL=0x01"' 'RegistryDwordsPerDevice: ""'
+	good=$(said $PF ENABLED FIXED_SHARE)
+	mkdir -p "$ROOT/dev"
+	{
+		printf '4,0,1,-;%s\n' "$good" "$SLICE"
+		# a process wrote these, and these say something else
+		printf '12,1,1,-;%s\n' "$(said $PF ENABLED EQUAL_SHARE)"
+		printf '4,1,1,-;%s\n' " $(said $PF ENABLED EQUAL_SHARE)" "usb 1-1: Product: $(said $PF ENABLED EQUAL_SHARE)" \
+			"NVRM: GPU at /../$PF has software scheduler ENABLED with policy EQUAL_SHARE." \
+			'NVRM: Software scheduler timeslice set to -1 ms.' 'NVRM: Software scheduler timeslice set to 99999999999999999999 ms.'
+		printf ' %s\n' "$(said $PF ENABLED EQUAL_SHARE)"
+		printf '4,x,1,-;%s\n4;%s\n;%s\n' "$good" "$good" "$good"
+		printf '4,2,1,-;NVRM: \033[31m\001\377\000 GPU at'
+		head -c 100000 /dev/zero | tr '\0' 'A'
+		echo "$(said $PF ENABLED EQUAL_SHARE)"
+		head -c 20000 /dev/urandom | tr -d '\n'
+		echo
+		printf '4,3,1,-;'
+	} > "$ROOT/dev/kmsg"
+	run -0 --separate-stderr pve_vgpu scheduler
+	assert_equal "$output" "$PF	-	-	fixed share, 1 ms	-"
+	assert_equal "$stderr" ''
+	# a line of this GPU that is not understood: what was said before does not hold any more
+	kmsg 0 "$good" "$(said $PF ENABLED '\x1b[2J')"
+	run -0 --separate-stderr pve_vgpu scheduler
+	assert_equal "$output" "$PF	-	-	equal share	-"
+	assert_equal "$stderr" "$BY_PARAMETERS: the kernel's log has no line of the driver's that tells it"
 }
 
 @test "status: what the admin's own file has set is active without ours" {
