@@ -129,20 +129,20 @@ bench: all $(WRAPPER_TEST)
 	$(Q)tests/bench/run $(BENCH_ARGS)
 
 install: $(HELPER) $(WRAPPER)
-	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(PKGLIBDIR) $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHCOMPDIR) \
-		$(DESTDIR)$(ZSHCOMPDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(UDEVRULESDIR)
-	$(INSTALL) -m 0755 $(HELPER) $(DESTDIR)$(BINDIR)/pve-vgpu
-	$(INSTALL) -m 0755 $(WRAPPER) $(DESTDIR)$(PKGLIBDIR)/qemu-wrapper
-	$(INSTALL) -m 0644 man/pve-vgpu.conf.5 man/pve-vgpu-node.conf.5 $(DESTDIR)$(MANDIR)/man5
-	$(INSTALL) -m 0644 man/pve-vgpu.8 man/pve-vgpu-hook.8 man/pve-vgpu-qemu-wrapper.8 $(DESTDIR)$(MANDIR)/man8
-	$(INSTALL) -m 0644 completions/pve-vgpu.bash $(DESTDIR)$(BASHCOMPDIR)/pve-vgpu
-	$(INSTALL) -m 0644 completions/_pve-vgpu $(DESTDIR)$(ZSHCOMPDIR)/_pve-vgpu
-	$(Q)sed -i 's|/usr/share/pve-vgpu/|$(DATADIR)/|' $(DESTDIR)$(BASHCOMPDIR)/pve-vgpu $(DESTDIR)$(ZSHCOMPDIR)/_pve-vgpu
-	$(INSTALL) -m 0755 completions/complete $(DESTDIR)$(DATADIR)/complete
-	$(INSTALL) -m 0644 snippets/vgpu-guest.yaml.in $(DESTDIR)$(DATADIR)/vgpu-guest.yaml.in
-	$(INSTALL) -m 0644 $(UNITS) $(DESTDIR)$(UNITDIR)
-	$(Q)cd $(DESTDIR)$(UNITDIR) && sed -i 's|^ExecStart=/usr/bin/|ExecStart=$(BINDIR)/|' $(filter %.service,$(notdir $(UNITS)))
-	$(INSTALL) -m 0644 udev/90-pve-vgpu.rules $(DESTDIR)$(UDEVRULESDIR)
+	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(PKGLIBDIR)" "$(DESTDIR)$(MANDIR)/man5" "$(DESTDIR)$(MANDIR)/man8" "$(DESTDIR)$(BASHCOMPDIR)" \
+		"$(DESTDIR)$(ZSHCOMPDIR)" "$(DESTDIR)$(DATADIR)" "$(DESTDIR)$(UNITDIR)" "$(DESTDIR)$(UDEVRULESDIR)"
+	$(INSTALL) -m 0755 $(HELPER) "$(DESTDIR)$(BINDIR)/pve-vgpu"
+	$(INSTALL) -m 0755 $(WRAPPER) "$(DESTDIR)$(PKGLIBDIR)/qemu-wrapper"
+	$(INSTALL) -m 0644 man/pve-vgpu.conf.5 man/pve-vgpu-node.conf.5 "$(DESTDIR)$(MANDIR)/man5"
+	$(INSTALL) -m 0644 man/pve-vgpu.8 man/pve-vgpu-hook.8 man/pve-vgpu-qemu-wrapper.8 "$(DESTDIR)$(MANDIR)/man8"
+	$(INSTALL) -m 0644 completions/pve-vgpu.bash "$(DESTDIR)$(BASHCOMPDIR)/pve-vgpu"
+	$(INSTALL) -m 0644 completions/_pve-vgpu "$(DESTDIR)$(ZSHCOMPDIR)/_pve-vgpu"
+	$(Q)sed -i 's|/usr/share/pve-vgpu/|$(DATADIR)/|' "$(DESTDIR)$(BASHCOMPDIR)/pve-vgpu" "$(DESTDIR)$(ZSHCOMPDIR)/_pve-vgpu"
+	$(INSTALL) -m 0755 completions/complete "$(DESTDIR)$(DATADIR)/complete"
+	$(INSTALL) -m 0644 snippets/vgpu-guest.yaml.in "$(DESTDIR)$(DATADIR)/vgpu-guest.yaml.in"
+	$(INSTALL) -m 0644 $(UNITS) "$(DESTDIR)$(UNITDIR)"
+	$(Q)cd "$(DESTDIR)$(UNITDIR)" && sed -i 's|^ExecStart=/usr/bin/|ExecStart=$(BINDIR)/|' $(filter %.service,$(notdir $(UNITS)))
+	$(INSTALL) -m 0644 udev/90-pve-vgpu.rules "$(DESTDIR)$(UDEVRULESDIR)"
 
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)

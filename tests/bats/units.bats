@@ -230,7 +230,7 @@ unit_run() {
 }
 
 @test "install: units and rule are where systemd and udev look, and name the program that was installed" {
-	local dest=$BATS_TEST_TMPDIR/dest unit
+	local dest="$BATS_TEST_TMPDIR/a destination" unit
 
 	make -s -C "$TOP" install DESTDIR="$dest" PREFIX=/usr/local
 	[ -e "$dest/usr/local/lib/udev/rules.d/90-pve-vgpu.rules" ]

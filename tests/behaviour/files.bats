@@ -28,9 +28,9 @@ teardown() { clean_slate; }
 		return 1
 	fi
 	writes EACCES 1 "$TYPE/no_such"
-	for c in "mkdir $d/x" "rm $d/name" "rmdir $d/devices" "mkfifo $d/x" "ln -s name $d/x" \
-		"mv $d/name $d/x" "rm $SYS/class/mdev_bus/${VF[0]}"; do
-		run $c
+	for c in "mkdir $TYPE/x" "rm $TYPE/name" "rmdir $TYPE/devices" "mkfifo $TYPE/x" "ln -s name $TYPE/x" \
+		"mv $TYPE/name $TYPE/x" "rm class/mdev_bus/${VF[0]}"; do
+		run env -C "$SYS" $c
 		[ "$status" = 1 ]
 		[[ $output == *"Operation not permitted"* ]] || { echo "$output"; return 1; }
 	done

@@ -96,9 +96,9 @@ clean_slate() {
 		[ ! -e "$d/remove" ] || echo 1 >"$d/remove"
 	done
 	[ -e "$SYS/bus/pci/devices/${VFS%% *}/nvidia" ] || return 0
-	for d in $(grep -Lx 0 "$SYS"/bus/pci/devices/*/nvidia/current_vgpu_type); do
+	while IFS= read -r d; do
 		echo 0 >"$d"
-	done
+	done < <(grep -Lx 0 "$SYS"/bus/pci/devices/*/nvidia/current_vgpu_type)
 }
 
 # --- saying what must be -------------------------------------------------------

@@ -95,8 +95,7 @@ at_once() {
 		started+=("$PID $OUT")
 	done
 	for i in "${started[@]}"; do
-		# shellcheck disable=SC2086 # pid and file
-		ended $i
+		ended "${i%% *}" "${i#* }"
 		assert_success
 		quiet
 	done
@@ -110,8 +109,7 @@ at_once() {
 		ended_+=("$PID $OUT")
 	done
 	for i in "${ended_[@]}"; do
-		# shellcheck disable=SC2086
-		ended $i
+		ended "${i%% *}" "${i#* }"
 		assert_success
 		quiet
 	done

@@ -12,6 +12,7 @@ use strict;
 use warnings;
 
 use Fcntl qw(O_CREAT O_EXCL O_WRONLY);
+use File::Glob qw(:bsd_glob);
 use Time::HiRes qw(sleep time);
 
 use Pve::Node;
@@ -48,7 +49,7 @@ sub _place {
     my ($self, $name) = @_;
 
     for my $line ($self->settings('nodes')) {
-        return $1 if $line =~ m/^\Q$name\E\s+(\S+)/;
+        return $1 if $line =~ m/^\Q$name\E\s+(.+)/;
     }
     return '';
 }

@@ -6,6 +6,7 @@ package Pve::Tool::Pvesh;
 use strict;
 use warnings;
 
+use File::Glob qw(:bsd_glob);
 use JSON::PP ();
 
 use Pve::Tool::Mapping;

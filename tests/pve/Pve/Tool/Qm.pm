@@ -6,6 +6,7 @@ package Pve::Tool::Qm;
 use strict;
 use warnings;
 
+use File::Glob qw(:bsd_glob);
 use Pve::Tool::Options;
 use Pve::Tool::Schema;
 use Pve::Tool::Vm;

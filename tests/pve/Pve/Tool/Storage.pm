@@ -6,6 +6,7 @@ package Pve::Tool::Storage;
 use strict;
 use warnings;
 
+use File::Glob qw(:bsd_glob);
 
 use Pve::Tool::Format;
 use Pve::Tool::Options;
