@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# Targets: all check check-node check-package packages-check packages-deps node-deps demo bench install clean; V=1 shows the commands.
+# Targets: all check check-crash check-node check-package packages-check packages-deps node-deps demo bench install clean; V=1 shows the commands.
 
 PREFIX     ?= /usr
 BINDIR     ?= $(PREFIX)/bin
@@ -40,6 +40,7 @@ LIB_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
 HELPER_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard pve-helper/*.c))
 WRAPPER_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out qemu-wrapper/main.c,$(wildcard qemu-wrapper/*.c)))
 SIM_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c))
+INJECT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/crash/*.c))
 PMXCFS_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/pmxcfs/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
@@ -53,6 +54,7 @@ HELPER  := pve-helper/pve-vgpu
 WRAPPER := qemu-wrapper/qemu-wrapper
 SIM     := tests/sim/vgpu-sim
 PMXCFS  := tests/pmxcfs/pmxcfs-sim
+INJECT  := $(BUILD)/tests/crash/inject
 
 all: programs $(SIM) $(PMXCFS)
 
@@ -93,11 +95,19 @@ $(BUILD)/%.o: %.c
 $(UNIT_BIN) $(WRAPPER_TEST): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/qemu-wrapper/libwrapper.a $(BUILD)/lib/libpvevgpu.a
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
-unit: $(UNIT_BIN) $(WRAPPER_TEST)
+# What ends a program at a point of its choice (tests/crash); x86-64 alone.
+$(INJECT): $(INJECT_OBJ)
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+unit: $(UNIT_BIN) $(WRAPPER_TEST) $(INJECT)
 
 # All tests; TESTS="tests/bats/hook.bats …" runs some of them.
 check: all unit
 	$(Q)tests/check.sh $(TESTS)
+
+# A crash and a failing system call at every point; CRASH_ARGS="pre-start-mdev" or "--what kill" for a part of it.
+check-crash: all $(INJECT)
+	$(Q)INJECT=$(abspath $(INJECT)) tests/crash/run $(CRASH_ARGS)
 
 # The same behaviour on real kernels: boots Debian's in QEMU. tests/node/run has the tests' names, docs/test-beds.md the variables.
 check-node:
@@ -147,7 +157,7 @@ install: $(HELPER) $(WRAPPER)
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
 
-.PHONY: all programs unit check check-node check-package packages-check packages-deps node-deps demo bench install clean
+.PHONY: all programs unit check check-crash check-node check-package packages-check packages-deps node-deps demo bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+package Crash::Try;
+
+# One scenario: its points, each met by everything that can happen there, and
+# after each everything that must hold.
+
+use strict;
+use warnings;
+
+use Crash::File qw(slurp);
+use Crash::Life;
+
+my $NOT_REACHED = 124;
+my $TRIES = 3;		# where two things run side by side a point can stay away
+
+# What a call of that kind can fail with, by the manual pages and by what /etc/pve, /run and sysfs answer
+my %ERRNOS;
+$ERRNOS{$_} = [qw(ENOSPC EIO EACCES EROFS EMFILE ENOMEM EINTR)] for qw(open openat openat2 creat);
+$ERRNOS{$_} = [qw(ENOSPC EIO EACCES EROFS ENOMEM EINTR)]
+    for qw(rename renameat renameat2 unlink unlinkat rmdir mkdir mkdirat link linkat symlink symlinkat truncate
+        chmod fchmod fchmodat chown fchown fchownat utimensat mount umount2);
+$ERRNOS{$_} = [qw(ENOSPC EIO EACCES ENOMEM EINTR)] for qw(write pwrite64 writev);
+$ERRNOS{$_} = [qw(ENOSPC EIO EROFS EINTR)] for qw(fsync fdatasync ftruncate fallocate);
+$ERRNOS{$_} = [qw(EIO EACCES ENOLCK ENOMEM EINTR)] for qw(flock fcntl);
+$ERRNOS{$_} = [qw(EAGAIN ENOMEM)] for qw(fork vfork clone clone3);
+$ERRNOS{$_} = [qw(EIO EACCES EMFILE ENOMEM)] for qw(execve execveat);
+$ERRNOS{kill} = [qw(EPERM)];
+my %READ_ERRNOS;
+$READ_ERRNOS{$_} = [qw(EIO EACCES EMFILE ENOMEM EINTR)] for qw(open openat openat2);
+$READ_ERRNOS{$_} = [qw(EIO ENOMEM EINTR)] for qw(read pread64 getdents64);
+$READ_ERRNOS{$_} = [qw(EIO EACCES ENOMEM)] for qw(readlink readlinkat stat lstat fstat newfstatat statx);
+
+sub new {
+    my ($class, $node, $run, $scenario) = @_;
+
+    return bless({ node => $node, run => $run, s => $scenario }, $class);
+}
+
+# The node as it is before the command
+sub _begin {
+    my ($self) = @_;
+    my ($node, $s) = @$self{qw(node s)};
+
+    $self->{to} //= { $s->{to}->($node, $self->{run}) };
+    $node->reset(%{$self->{to}});
+    my @wrong = $s->{prepare} ? $s->{prepare}->($node, $self->{run}) : ();
+    die "$s->{name}: prepare: " . join('; ', @wrong) . "\n" if @wrong;
+    return;
+}
+
+# What the files of the admin are, in one text
+sub _texts {
+    my ($self) = @_;
+    my $node = $self->{node};
+    my %texts = (settings => slurp($node->settings_path));
+
+    for my $vmid (sort(keys(%{$self->{to}{confs}}))) {
+        $texts{$vmid} = -e $node->conf_path($vmid) ? slurp($node->conf_path($vmid)) : '(gone)';
+    }
+    return \%texts;
+}
+
+# A run in which nothing happens, for its points and for what it leaves
+sub _points {
+    my ($self, $reads) = @_;
+
+    $self->_begin();
+    $self->{before} = $self->_texts();
+    my @points = $self->{run}->points($reads, @{$self->{s}{command}});
+    $self->{after} = $self->_texts();
+    if (my @wrong = $self->{s}{done}->($self->{node}, $self->{run}, $self->{s})) {
+        die "$self->{s}{name}: with nothing happening: " . join('; ', @wrong) . "\n";
+    }
+    return grep { ($_->{effect} eq 'read') == !!$reads } @points;
+}
+
+# Everything that is to be tried: kind, point, words, options of inject
+sub _tries {
+    my ($self, $what) = @_;
+    my @tries;
+
+    my @changes = $what->{kill} || $what->{fail} ? $self->_points(0) : ();
+    for my $point ($what->{kill} ? @changes : ()) {
+        push(@tries, map { { kind => 'kill', point => $point, words => "killed $_", options => [ '--at', $point->{at}, "--$_", '--kill' ] } }
+            qw(before after));
+    }
+    for my $point ($what->{fail} ? @changes : ()) {
+        my $errnos = $ERRNOS{$point->{call}} or die "no errnos for $point->{call}\n";
+
+        push(@tries, map { { kind => 'fail', point => $point, words => $_, options => [ '--at', $point->{at}, '--errno', $_ ] } } @$errnos);
+        push(@tries, { kind => 'fail', point => $point, words => 'short', options => [ '--at', $point->{at}, '--short' ] }) if $point->{short};
+    }
+    for my $point ($what->{read} ? $self->_points(1) : ()) {
+        my $errnos = $READ_ERRNOS{$point->{call}} or die "no errnos for $point->{call}\n";
+
+        push(@tries, map { { kind => 'read', point => $point, words => $_,
+            options => [ '--reads', '--at', $point->{at}, '--errno', $_ ] } } @$errnos);
+    }
+    return @tries;
+}
+
+sub _name {
+    my ($self, $try) = @_;
+    my $object = $try->{point}{object} =~ s/^\Q$self->{node}{root}\E//r;
+
+    return "$try->{point}{at} $try->{point}{call} $object: $try->{words}";
+}
+
+sub list {
+    my ($self, $what) = @_;
+
+    return map { $self->_name($_) } $self->_tries($what);
+}
+
+# What holds as soon as the command has ended
+sub _at_once {
+    my ($self, $try, $ran) = @_;
+    my ($node, $s) = @$self{qw(node s)};
+    my @wrong;
+    my $now = $self->_texts();
+
+    if ($ran->{status} == -1) {
+        push(@wrong, 'it does not end');
+    } elsif ($ran->{status} == 0) {
+        push(@wrong, map { "it says that it is done, but $_" } $s->{done}->($node, $self->{run}, $s));
+    } elsif ($try->{kind} eq 'kill' ? $ran->{status} != 1 && $ran->{status} != 137 : $ran->{status} != 1) {
+        push(@wrong, "it ends with $ran->{status}: $ran->{err}");
+    } elsif ($ran->{status} == 1 && $ran->{err} !~ /\S/ && $try->{point}{object} ne "$node->{dir}/err") {
+        push(@wrong, 'it fails without a word');
+    }
+    for my $text (sort(keys(%$now))) {
+        push(@wrong, "$text is neither as before nor as wanted:\n$now->{$text}")
+            if $now->{$text} ne $self->{before}{$text} && $now->{$text} ne $self->{after}{$text};
+    }
+    return @wrong;
+}
+
+# In the end: nothing left, and what is the admin's as it is to be
+sub _in_the_end {
+    my ($self) = @_;
+    my $s = $self->{s};
+    my $now = $self->_texts();
+    my $wanted = $s->{ends} ? $s->{ends}->($self) : $self->{before};
+
+    return (
+        Crash::Life::nothing_left($self->{node}),
+        map { $now->{$_} eq $wanted->{$_} ? () : "$_ has changed:\n$now->{$_}" } sort(keys(%$now)),
+    );
+}
+
+# One point and one way out
+sub _once {
+    my ($self, $try, $way) = @_;
+
+    for (1 .. $TRIES) {
+        $self->_begin();
+        my $ran = $self->{run}->injected($try->{options}, @{$self->{s}{command}});
+
+        next if $ran->{status} == $NOT_REACHED;
+        my @wrong = $self->_at_once($try, $ran);
+
+        return ($ran, @wrong, $way->[1]->($self->{node}, $self->{run}, $self->{s}), $self->_in_the_end());
+    }
+    return ({ out => '', err => '', status => $NOT_REACHED }, 'the point did not come');
+}
+
+sub _show {
+    my ($self, $try, $way, $ran, @wrong) = @_;
+
+    print("FAILED $self->{s}{name} ", $self->_name($try), " [$way->[0]]\n",
+        map({ my $text = $_; chomp($text); $text =~ s/\n/\n\t\t/g; "\t$text\n" } @wrong),
+        "\tit said, with status $ran->{status}:\n", map({ "\t\t$_\n" } split(/\n/, "$ran->{out}$ran->{err}")));
+    return;
+}
+
+# After a crash all ways out are gone; after a failed call, of which there are many more, one in turn.
+sub _ways {
+    my ($self, $try, $turn, $all_ways) = @_;
+    my @ways = @{$self->{s}{ways}};
+
+    return $all_ways || $try->{kind} eq 'kill' ? @ways : $ways[$turn % @ways];
+}
+
+# Everything is tried: how much, and how much of it passed
+sub all {
+    my ($self, $what, $at, $all_ways) = @_;
+    my %count = (tried => 0, passed => 0, of => {});
+
+    for my $try ($self->_tries($what)) {
+        next if defined($at) && $try->{point}{at} ne $at;
+        my $failed = 0;
+
+        for my $way ($self->_ways($try, $count{tried}, $all_ways)) {
+            my ($ran, @wrong) = $self->_once($try, $way);
+
+            next if !@wrong;
+            $failed = 1;
+            $self->_show($try, $way, $ran, @wrong);
+        }
+        my $of = $count{of}{$try->{kind}} //= [ 0, 0 ];
+
+        $count{tried}++;
+        $count{passed}++ if !$failed;
+        $of->[0] += !$failed;
+        $of->[1]++;
+    }
+    return \%count;
+}
+
+1;
