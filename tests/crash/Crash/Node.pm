@@ -95,7 +95,27 @@ sub _programs {
     spew("$root/usr/bin/pve-vgpu", "#!/bin/sh\nexec '$self->{program}' --root '$root' \"\$\@\"\n");
     chmod(0755, "$root/usr/bin/pve-vgpu");
     symlink('../../../../usr/bin/pve-vgpu', "$root/var/lib/vz/snippets/pve-vgpu");
-    # NVIDIA's program, which enables a GPU's VFs
+    $self->_wrapper();
+    $self->_sriov_manage();
+    return;
+}
+
+# The wrapper, as its package puts it
+sub _wrapper {
+    my ($self) = @_;
+    my $root = $self->{root};
+
+    make_path("$root/usr/lib/pve-vgpu");
+    spew($_, '') for "$root/usr/lib/pve-vgpu/qemu-wrapper", "$root/usr/bin/kvm.distrib";
+    symlink('../lib/pve-vgpu/qemu-wrapper', "$root/usr/bin/kvm");
+    return;
+}
+
+# NVIDIA's program, which enables a GPU's VFs and removes them
+sub _sriov_manage {
+    my ($self) = @_;
+    my $root = $self->{root};
+
     make_path("$root/usr/lib/nvidia");
     spew("$root/usr/lib/nvidia/sriov-manage", <<"END");
 #!/bin/sh
@@ -134,6 +154,14 @@ sub conf_path { return "$_[0]{root}/etc/pve/nodes/here/qemu-server/$_[1].conf" }
 
 sub record_path { return "$_[0]{root}/run/pve-vgpu/$_[1].json" }
 
+# What is the admin's, by name: the settings, and the configs of these VMs
+sub texts {
+    my ($self, @vmids) = @_;
+    my %paths = (settings => $self->settings_path, map { $_ => $self->conf_path($_) } @vmids);
+
+    return { map { $_ => -e $paths{$_} ? slurp($paths{$_}) : '(gone)' } keys(%paths) };
+}
+
 # --- what it is put back to -------------------------------------------------------------
 
 # settings TEXT, configs of VMs by vmid, node.conf, GPU ea with VFs or without
@@ -162,6 +190,21 @@ sub _reset_cluster {
     spew("$pve/storage.cfg", "dir: local\n\tpath /var/lib/vz\n\tcontent backup,iso,snippets,vztmpl\n\n");
     spew($self->settings_path, $to{settings});
     spew($self->conf_path($_), $to{confs}{$_}) for sort(keys(%{$to{confs}}));
+    return;
+}
+
+# What `set` has made in the cluster for that VM, to be put there again without it
+sub cluster {
+    my ($self, $vmid) = @_;
+    my $mapping = "$self->{root}/etc/pve/mapping/pci.cfg";
+
+    return { map { $_ => slurp($_) } grep { -e } $mapping, $self->settings_path, $self->conf_path($vmid) };
+}
+
+sub put_cluster {
+    my ($self, $made) = @_;
+
+    spew($_, $made->{$_}) for sort(keys(%$made));
     return;
 }
 

@@ -8,6 +8,7 @@ package Crash::Scenarios;
 #   command   the arguments of pve-vgpu that are met by something
 #   vgpus     how many vGPUs VM 100 is to have
 #   done      what must hold where the command says that it is done
+#   ends      settings and configs as they are to be in the end; as before where nothing is said
 #   ways      each a way out: a name, and what is done there; all of them must lead to the same
 
 use strict;
@@ -123,6 +124,99 @@ sub runs_on {
     );
 }
 
+# What stands for no VM is taken away by an admin.
+sub _remove_standalone {
+    my ($node, $run) = @_;
+
+    return map { Crash::Life::went("remove $_", $run->call('remove', $_)) }
+        grep { $_ ne $node->foreign() } map { $_->{id} } $node->vgpus();
+}
+
+# VMs start beside what has been left, gc comes, and all that is for no VM can be removed
+sub removed {
+    my ($node, $run) = @_;
+
+    return (
+        Crash::Life::lives($node, $run, { 100 => 1, 101 => 1 }, 100, 101),
+        Crash::Life::collect($node, $run),
+        _remove_standalone($node, $run),
+    );
+}
+
+# The same command once more does it; VMs start beside it
+sub again {
+    my ($node, $run, $s) = @_;
+
+    return (
+        Crash::Life::went('again', $run->call(@{$s->{command}})),
+        $s->{done}->($node, $run, $s),
+        removed($node, $run),
+    );
+}
+
+# As again, for what another time refuses: it is there already, or it is gone already
+sub again_if_needed {
+    my ($node, $run, $s) = @_;
+    my @wrong = (
+        Crash::Life::lives($node, $run, { 100 => 1, 101 => 1 }, 100, 101),
+        Crash::Life::collect($node, $run),
+    );
+
+    push(@wrong, Crash::Life::went('again', $run->call(@{$s->{command}}))) if $s->{done}->($node, $run, $s);
+    return (@wrong, $s->{done}->($node, $run, $s), _remove_standalone($node, $run));
+}
+
+# A start meanwhile may be refused, with what to do, and leaves nothing either way.
+sub _tried_start {
+    my ($node, $run) = @_;
+    my $ran = $run->call(100, 'pre-start');
+
+    return Crash::Life::stop($node, $run, 100) if $ran->{status} == 0;
+    return if $ran->{status} == 1 && $ran->{err} =~ /^hint: /m;
+    return "vm 100 pre-start: status $ran->{status}: $ran->{err}";
+}
+
+sub _meanwhile {
+    my ($node, $run) = @_;
+
+    return (
+        _tried_start($node, $run),
+        Crash::Life::lives($node, $run, { 101 => 1 }, 101),
+        Crash::Life::collect($node, $run),
+        Crash::Life::nothing_left($node),
+    );
+}
+
+sub _texts_are {
+    my ($node, $wanted) = @_;
+    my $now = $node->texts(100, 101);
+
+    return map { $now->{$_} eq $wanted->{$_} ? () : "$_ is not as wanted:\n$now->{$_}" } sort(keys(%$now));
+}
+
+# The same command brings what was wanted, the VM lives with it, and unset takes it back
+sub set_again {
+    my ($node, $run, $s) = @_;
+
+    return (
+        _meanwhile($node, $run),
+        Crash::Life::went('again', $run->call(@{$s->{command}})),
+        _texts_are($node, $s->{after}),
+        Crash::Life::lives($node, $run, { 100 => $s->{vgpus}, 101 => 1 }, 100, 101),
+        unset_after($node, $run),
+    );
+}
+
+# The admin thinks better of it
+sub unset_after {
+    my ($node, $run) = @_;
+
+    return (
+        _meanwhile($node, $run),
+        Crash::Life::went('unset', $run->call('unset', 100)),
+    );
+}
+
 # --- scenarios --------------------------------------------------------------------------
 
 sub _started {
@@ -172,11 +266,151 @@ sub _hooks {
     );
 }
 
+# A vGPU that a VM has left, and the settings of one that is gone
+sub _gc {
+    my ($framework) = @_;
+
+    return {
+        framework => $framework, vgpus => 1, to => with_intent(1, settings => [ '; of 102', '[vm 102]', 'hostpci0 = A40-24A', '' ]),
+        name => 'gc', command => [ 'gc' ], ways => \@STARTS,
+        prepare => sub { my ($node, $run) = @_; my @wrong = _started($node, $run); $node->time_passes(); return @wrong; },
+        done => sub { my ($node, $run, $s) = @_; return (Crash::Life::nothing_left($node), _texts_are($node, $s->{after})); },
+        ends => sub { return $_[1]{after} },
+    };
+}
+
+my $OWN_UUID = '6f1c2a52-5d35-4c3e-9d8e-3a8c2f0f7c11';
+
+sub _own { my ($node) = @_; return $node->is_mdev ? $OWN_UUID : $node->{vfs}[0] }
+
+# The one that is for no VM is there, and nothing else
+sub _has_own {
+    my ($node) = @_;
+    my @ids = grep { $_ ne $node->foreign() } map { $_->{id} } $node->vgpus();
+
+    return @ids == 1 ? () : 'vGPUs for no VM: ' . (join(' ', @ids) || 'none');
+}
+
+sub _has_named {
+    my ($node) = @_;
+
+    return (_has_own($node), Crash::Life::only_foreign($node, _own($node)));
+}
+
+sub _standalone {
+    my ($framework) = @_;
+    my $is_mdev = $framework eq 'mdev';
+    my %both = (framework => $framework, to => with_intent(1));
+    my $own = $is_mdev ? $OWN_UUID : '0000:e8:00.4';
+    my $configured = sub { return (with_intent(1)->(@_), node_conf => "# mine\n[vgpu $own]\ntype = A40-24A\n") };
+
+    return (
+        { %both, name => 'create', command => [ 'create', 'A40-24A' ], done => \&_has_own, ways => [ [ removed => \&removed ] ] },
+        { %both, name => 'create-configured', command => [ 'create', '--configured' ], to => $configured, done => \&_has_named,
+            ways => [ [ again => \&again ], [ removed => \&removed ] ] },
+        { %both, name => 'remove', command => [ 'remove', $own ], prepare => sub {
+            my ($node, $run) = @_;
+
+            return (Crash::Life::went('create', $run->call('create', 'A40-24A', $is_mdev ? ('--uuid', $own) : ())), _has_named($node));
+        }, done => \&Crash::Life::nothing_left, ways => [ [ again => \&again_if_needed ], [ removed => \&removed ] ] },
+    );
+}
+
+my $SET_VM = $VM . <<'END';
+hostpci3: 0000:01:00.0
+meta: creation-qemu=9.2.0,ctime=1700000100
+name: vm100
+smbios1: uuid=12345678-1234-4234-8234-000000000100
+
+[before]
+#a snapshot
+boot: order=scsi0;net0
+cores: 2
+memory: 8192
+meta: creation-qemu=9.2.0,ctime=1700000100
+name: vm100
+smbios1: uuid=12345678-1234-4234-8234-000000000100
+snaptime: 1700000200
+END
+
+# Settings in which VM 100 does not stand, between what does
+sub _without_intent {
+    my ($node) = @_;
+
+    return (
+        settings => settings('[vm 103]', '# keep this one', 'hostpci0=A40-12A'),
+        confs => { 100 => $SET_VM =~ s/^boot:/args: -cpu host\nboot:/mr, 101 => _vm($node, 101, 1), 103 => "name: vm103\n" },
+    );
+}
+
+sub _sets {
+    my ($framework) = @_;
+    my %both = (framework => $framework, to => \&_without_intent, done => sub { return _texts_are($_[0], $_[2]{after}) });
+    my @set = ('set', 100, 'A40-24A');
+    my @modes = (
+        [ native => [ @set ], 0 ],
+        $framework eq 'mdev' ? ([ args => [ @set, '--mode', 'args' ], 1 ]) : (),
+        [ wrapper => [ @set, '--mode', 'wrapper' ], 1 ],
+    );
+    my @all;
+
+    for my $mode (@modes) {
+        my ($name, $command, $vgpus) = @$mode;
+        my $made;
+
+        push(@all, { %both, name => "set-$name", command => $command, vgpus => $vgpus,
+            ways => [ [ again => \&set_again ], [ unset => \&unset_after ] ] });
+        push(@all, { %both, name => "unset-$name", command => [ 'unset', 100 ], vgpus => $vgpus, prepare => sub {
+            my ($node, $run) = @_;
+
+            return $node->put_cluster($made) if $made;
+            my @wrong = Crash::Life::went('set', $run->call(@$command));
+            $made = $node->cluster(100);
+            return @wrong;
+        }, ways => [ [ unset => \&unset_after ] ], ends => sub { return $_[1]{after} } });
+    }
+    return @all;
+}
+
+sub _vfs_are {
+    my ($n) = @_;
+
+    return sub {
+        my ($node) = @_;
+        my $there = $node->numvfs('0000:ea:00.0');
+
+        return $there == $n ? () : "GPU 0000:ea:00.0 has $there VFs";
+    };
+}
+
+sub _sriov_again {
+    my ($node, $run, $s) = @_;
+
+    return (
+        Crash::Life::lives($node, $run, { 100 => 1, 101 => 1 }, 100, 101),
+        Crash::Life::collect($node, $run),
+        Crash::Life::went('again', $run->call(@{$s->{command}})),
+        $s->{done}->($node, $run, $s),
+    );
+}
+
+sub _sriov {
+    my ($framework) = @_;
+    my %both = (framework => $framework, ways => [ [ again => \&_sriov_again ] ]);
+
+    return (
+        { %both, name => 'sriov-enable', command => [qw(sriov enable 0000:ea:00.0)], to => with_intent(1), done => _vfs_are(4) },
+        { %both, name => 'sriov-disable', command => [qw(sriov disable 0000:ea:00.0)],
+            to => sub { return (with_intent(1)->(@_), vfs => 1) }, done => _vfs_are(0) },
+    );
+}
+
 sub all {
     my @all;
 
     for my $framework (qw(mdev nvidia-vfio)) {
-        push(@all, map { { %$_, name => "$_->{name}-" . ($framework eq 'mdev' ? 'mdev' : 'vfio') } } _hooks($framework));
+        push(@all, map { { %$_, name => "$_->{name}-" . ($framework eq 'mdev' ? 'mdev' : 'vfio') } }
+            _hooks($framework), _gc($framework), _standalone($framework), _sets($framework), _sriov($framework));
     }
     return @all;
 }

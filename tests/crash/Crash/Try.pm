@@ -7,7 +7,6 @@ package Crash::Try;
 use strict;
 use warnings;
 
-use Crash::File qw(slurp);
 use Crash::Life;
 
 my $NOT_REACHED = 124;
@@ -51,13 +50,7 @@ sub _begin {
 # What the files of the admin are, in one text
 sub _texts {
     my ($self) = @_;
-    my $node = $self->{node};
-    my %texts = (settings => slurp($node->settings_path));
-
-    for my $vmid (sort(keys(%{$self->{to}{confs}}))) {
-        $texts{$vmid} = -e $node->conf_path($vmid) ? slurp($node->conf_path($vmid)) : '(gone)';
-    }
-    return \%texts;
+    return $self->{node}->texts(sort(keys(%{$self->{to}{confs}})));
 }
 
 # A run in which nothing happens, for its points and for what it leaves
@@ -68,6 +61,7 @@ sub _points {
     $self->{before} = $self->_texts();
     my @points = $self->{run}->points($reads, @{$self->{s}{command}});
     $self->{after} = $self->_texts();
+    @{$self->{s}}{qw(before after)} = @$self{qw(before after)};
     if (my @wrong = $self->{s}{done}->($self->{node}, $self->{run}, $self->{s})) {
         die "$self->{s}{name}: with nothing happening: " . join('; ', @wrong) . "\n";
     }
@@ -140,7 +134,7 @@ sub _in_the_end {
     my ($self) = @_;
     my $s = $self->{s};
     my $now = $self->_texts();
-    my $wanted = $s->{ends} ? $s->{ends}->($self) : $self->{before};
+    my $wanted = $s->{ends} ? $s->{ends}->($self->{node}, $s) : $self->{before};
 
     return (
         Crash::Life::nothing_left($self->{node}),
