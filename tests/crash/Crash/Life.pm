@@ -99,6 +99,18 @@ sub stop {
     return went("vm $vmid post-stop", $run->call($vmid, 'post-stop'));
 }
 
+# What of a text is not as wanted, by lines; nothing where it is the same
+sub differs {
+    my ($name, $is, $wanted) = @_;
+
+    return if $is eq $wanted;
+    my %is = map { $_ => 1 } split(/\n/, $is);
+    my %wanted = map { $_ => 1 } split(/\n/, $wanted);
+
+    return join("\n", "$name is not as wanted:", map({ "- $_" } grep { !$is{$_} } split(/\n/, $wanted)),
+        map({ "+ $_" } grep { !$wanted{$_} } split(/\n/, $is)), length($is) . " bytes for " . length($wanted));
+}
+
 # All of these VMs' lives side by side: { vmid => how many vGPUs }, in this order
 sub lives {
     my ($node, $run, $wanted, @order) = @_;

@@ -45,7 +45,7 @@ sub new {
     $self->_mount("$top/tests/pmxcfs/pmxcfs-sim", "here=$self->{root}/etc/pve");
     push(@{$self->{mounted}}, "$self->{root}/etc/pve");
     $self->_programs();
-    mkdir("$self->{root}/etc/pve/mapping");
+    make_path(map { "$self->{root}/etc/pve/$_" } qw(mapping priv/lock));
     my @vfs = map { $self->vfs("0000:$_:00.0") } qw(e8 e9);
     $self->{vfs} = \@vfs;
     $self->{foreign_vf} = $vfs[-1];
@@ -205,6 +205,14 @@ sub put_cluster {
     my ($self, $made) = @_;
 
     spew($_, $made->{$_}) for sort(keys(%$made));
+    return;
+}
+
+# Somebody writes what `texts` has read.
+sub put_back {
+    my ($self, $texts) = @_;
+
+    spew($_ eq 'settings' ? $self->settings_path : $self->conf_path($_), $texts->{$_}) for sort(keys(%$texts));
     return;
 }
 

@@ -162,7 +162,8 @@ sub again_if_needed {
         Crash::Life::collect($node, $run),
     );
 
-    push(@wrong, Crash::Life::went('again', $run->call(@{$s->{command}}))) if $s->{done}->($node, $run, $s);
+    my @missing = $s->{done}->($node, $run, $s);
+    push(@wrong, Crash::Life::went('again', $run->call(@{$s->{command}}))) if @missing;
     return (@wrong, $s->{done}->($node, $run, $s), _remove_standalone($node, $run));
 }
 
@@ -183,7 +184,8 @@ sub _meanwhile {
         _tried_start($node, $run),
         Crash::Life::lives($node, $run, { 101 => 1 }, 101),
         Crash::Life::collect($node, $run),
-        Crash::Life::nothing_left($node),
+        # A temporary file of the settings stays until they are changed the next time.
+        grep { !m!^temporary file /etc/pve/\.pve-vgpu\.conf\.! } Crash::Life::nothing_left($node),
     );
 }
 
@@ -191,7 +193,7 @@ sub _texts_are {
     my ($node, $wanted) = @_;
     my $now = $node->texts(100, 101);
 
-    return map { $now->{$_} eq $wanted->{$_} ? () : "$_ is not as wanted:\n$now->{$_}" } sort(keys(%$now));
+    return map { Crash::Life::differs($_, $now->{$_}, $wanted->{$_}) } sort(keys(%$now));
 }
 
 # The same command brings what was wanted, the VM lives with it, and unset takes it back
@@ -214,6 +216,18 @@ sub unset_after {
     return (
         _meanwhile($node, $run),
         Crash::Life::went('unset', $run->call('unset', 100)),
+    );
+}
+
+# The admin thinks better of it, and the next change of the settings takes what the one before has left
+sub unset_and_change {
+    my ($node, $run, $s) = @_;
+    my @wrong = (unset_after($node, $run), _texts_are($node, $s->{before}));
+
+    return (
+        @wrong,
+        Crash::Life::went('set of another', $run->call('set', 103, 'A40-12A', '--placement', 'pack')),
+        $node->put_back($s->{before}),
     );
 }
 
@@ -316,8 +330,13 @@ sub _standalone {
     );
 }
 
-my $SET_VM = $VM . <<'END';
+my $SET_VM = <<'END';
+#The admin's note%3A do not touch
+args: -cpu host
+boot: order=scsi0;net0
+cores: 4
 hostpci3: 0000:01:00.0
+memory: 8192
 meta: creation-qemu=9.2.0,ctime=1700000100
 name: vm100
 smbios1: uuid=12345678-1234-4234-8234-000000000100
@@ -339,7 +358,7 @@ sub _without_intent {
 
     return (
         settings => settings('[vm 103]', '# keep this one', 'hostpci0=A40-12A'),
-        confs => { 100 => $SET_VM =~ s/^boot:/args: -cpu host\nboot:/mr, 101 => _vm($node, 101, 1), 103 => "name: vm103\n" },
+        confs => { 100 => $SET_VM, 101 => _vm($node, 101, 1), 103 => "name: vm103\n" },
     );
 }
 
@@ -359,7 +378,7 @@ sub _sets {
         my $made;
 
         push(@all, { %both, name => "set-$name", command => $command, vgpus => $vgpus,
-            ways => [ [ again => \&set_again ], [ unset => \&unset_after ] ] });
+            ways => [ [ again => \&set_again ], [ unset => \&unset_and_change ] ] });
         push(@all, { %both, name => "unset-$name", command => [ 'unset', 100 ], vgpus => $vgpus, prepare => sub {
             my ($node, $run) = @_;
 
