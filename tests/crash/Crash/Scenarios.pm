@@ -43,10 +43,10 @@ sub mdev_vm {
     return "${VM}args: -cpu host $devices\nname: vm$vmid\n\n[before]\n#a snapshot\nargs: -cpu host\ncores: 2\n";
 }
 
-# VM 100 on the first VFs, 101 behind them
+# VM 100 behind the first VF, which `create` takes, and 101 on the other GPU
 sub vf_vm {
     my ($node, $vmid, $n) = @_;
-    my @vfs = $vmid == 100 ? @{$node->{vfs}}[0 .. $n - 1] : $node->{vfs}[4];
+    my @vfs = $vmid == 100 ? @{$node->{vfs}}[1 .. $n] : $node->{vfs}[4];
     my $devices = join('', map { "hostpci$_: $vfs[$_],mdev=nvidia-575\n" } 0 .. $n - 1);
 
     return "${VM}args: -cpu host\n${devices}name: vm$vmid\n\n[before]\n#a snapshot\nargs: -cpu host\ncores: 2\n";

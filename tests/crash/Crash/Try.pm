@@ -169,22 +169,23 @@ sub _show {
 
 # After a crash all ways out are gone; after a failed call, of which there are many more, one in turn.
 sub _ways {
-    my ($self, $try, $turn, $all_ways) = @_;
+    my ($self, $try, $turn, $which) = @_;
     my @ways = @{$self->{s}{ways}};
 
-    return $all_ways || $try->{kind} eq 'kill' ? @ways : $ways[$turn % @ways];
+    return [ none => sub { return } ] if $which eq 'none';
+    return $which eq 'all' || ($which eq '' && $try->{kind} eq 'kill') ? @ways : $ways[$turn % @ways];
 }
 
 # Everything is tried: how much, and how much of it passed
 sub all {
-    my ($self, $what, $at, $all_ways) = @_;
+    my ($self, $what, $at, $which) = @_;
     my %count = (tried => 0, passed => 0, of => {});
 
     for my $try ($self->_tries($what)) {
         next if defined($at) && $try->{point}{at} ne $at;
         my $failed = 0;
 
-        for my $way ($self->_ways($try, $count{tried}, $all_ways)) {
+        for my $way ($self->_ways($try, $count{tried}, $which)) {
             my ($ran, @wrong) = $self->_once($try, $way);
 
             next if !@wrong;
