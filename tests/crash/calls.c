@@ -143,6 +143,11 @@ enum effect call_effect(pid_t pid, const struct user_regs_struct *regs)
 	return c->effect;
 }
 
+bool call_may_again(const struct user_regs_struct *regs)
+{
+	return regs->orig_rax == SYS_openat2;
+}
+
 const char *call_name(const struct user_regs_struct *regs)
 {
 	const struct call *c = find(regs);

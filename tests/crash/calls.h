@@ -17,11 +17,14 @@ enum effect {
 /* Numbers of the calls that are looked at, *n of them; static. */
 const int *calls_traced(size_t *n);
 
-/* What the call that the process is about to make does: by its number and its flags. */
+/* What the call that the process is about to make does: by its number and its arguments. */
 enum effect call_effect(pid_t pid, const struct user_regs_struct *regs);
 
 /* Whether it is one that opens a directory or file as a place alone (O_PATH). */
 bool call_opens_place(pid_t pid, const struct user_regs_struct *regs);
+
+/* Whether it is one that can say EAGAIN because of what others do: openat2. */
+bool call_may_again(const struct user_regs_struct *regs);
 
 /* The call's name; static. */
 const char *call_name(const struct user_regs_struct *regs);

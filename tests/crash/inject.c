@@ -43,6 +43,7 @@ struct proc {
 	unsigned int count;
 	bool begun;		/* its loader is done, and the program has begun */
 	bool hit;		/* it is inside of the call that is meant */
+	bool again;		/* it makes the same call once more, see make_again() */
 };
 
 struct tracer {
@@ -197,23 +198,45 @@ static long at_call(struct tracer *t, struct proc *p)
 	if (!p->begun)
 		p->begun = call_opens_place(p->pid, &regs);
 	effect = call_effect(p->pid, &regs);
-	if (!p->begun || effect == EFFECT_NONE || (effect == EFFECT_READ && !t->reads))
+	if (!p->begun || effect == EFFECT_NONE)
 		return PTRACE_CONT;
-	p->count++;
-	if (t->points)
-		note(t, p, effect, &regs);
-	if (t->action == ACT_NONE || p->ordinal != t->at_proc || p->count != t->at_number)
-		return PTRACE_CONT;
+	if (effect == EFFECT_CHANGE || t->reads) {
+		p->count += !p->again;
+		if (t->points && !p->again)
+			note(t, p, effect, &regs);
+	}
+	p->again = false;
+	if (t->action == ACT_NONE || p->ordinal != t->at_proc || p->count != t->at_number || t->reached)
+		return call_may_again(&regs) ? PTRACE_SYSCALL : PTRACE_CONT;
 	return act_before(t, p, &regs);
 }
 
-/* The call that is meant has been done. */
+/*
+ * openat2() within a root says EAGAIN where something was renamed anywhere on
+ * the machine meanwhile, and the program then goes another way, with other
+ * calls. Numbers would be by chance: so the call is made again.
+ */
+static long make_again(struct proc *p)
+{
+	struct user_regs_struct regs;
+
+	if (ptrace(PTRACE_GETREGS, p->pid, NULL, &regs) < 0 || !call_may_again(&regs) ||
+	    regs.rax != (unsigned long long)-EAGAIN)
+		return PTRACE_CONT;
+	regs.rax = regs.orig_rax;
+	regs.rip -= 2;		/* the size of `syscall` */
+	p->again = true;
+	ptrace(PTRACE_SETREGS, p->pid, NULL, &regs);
+	return PTRACE_CONT;
+}
+
+/* A call that was waited for has been done. */
 static long at_return(struct tracer *t, struct proc *p)
 {
 	struct user_regs_struct regs;
 
 	if (!p->hit)
-		return PTRACE_CONT;
+		return make_again(p);
 	p->hit = false;
 	if (t->action == ACT_KILL) {
 		kill(p->pid, SIGKILL);

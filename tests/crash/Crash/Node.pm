@@ -12,6 +12,7 @@ use Fcntl qw(LOCK_EX LOCK_NB);
 use File::Find ();
 use File::Path qw(make_path remove_tree);
 use File::Temp ();
+use Time::HiRes qw(sleep);
 
 use Crash::File qw(append files spew slurp);
 
@@ -306,6 +307,15 @@ sub removed_by_driver {
     my ($self, $id, $ms) = @_;
 
     spew("$self->{sys}/.sim/selfclean", "$id $ms");
+    return;
+}
+
+# The driver gets the time that it takes for that, and does no more of it.
+sub driver_is_done {
+    my ($self, $ms) = @_;
+
+    sleep(0.001 * $ms);
+    spew("$self->{sys}/.sim/selfclean", 'clear');
     return;
 }
 

@@ -8,6 +8,8 @@ package Crash::Scenarios;
 #   command   the arguments of pve-vgpu that are met by something
 #   vgpus     how many vGPUs VM 100 is to have
 #   done      what must hold where the command says that it is done
+#   polls     that it looks again and again until something happens, so that reads have no fixed numbers
+#   settle    what goes on by itself and is over before anything else begins
 #   ends      settings and configs as they are to be in the end; as before where nothing is said
 #   ways      each a way out: a name, and what is done there; all of them must lead to the same
 
@@ -277,6 +279,19 @@ sub _hooks {
         }, done => \&_has_its_own, ways => [ [ 'runs on' => \&runs_on ] ] },
         { %both, name => 'post-stop', command => [ 100, 'post-stop' ], prepare => \&_ended,
             done => \&Crash::Life::nothing_left, ways => \@STARTS },
+        { %both, name => 'post-stop-driver', command => [ 100, 'post-stop' ], polls => 1, to => sub {
+            my %to = with_intent(1)->(@_);
+
+            $to{settings} =~ s/cleanup-wait = 0/cleanup-wait = 1/;
+            return %to;
+        }, prepare => sub {
+            my ($node, $run) = @_;
+            my @wrong = _running($node, $run);
+
+            $node->removed_by_driver($_, 60) for Crash::Life::on_record($node, 100);
+            $node->qemu_gone(100);
+            return @wrong;
+        }, settle => sub { $_[0]->driver_is_done(150) }, done => \&Crash::Life::nothing_left, ways => \@STARTS },
     );
 }
 

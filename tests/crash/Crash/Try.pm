@@ -29,6 +29,9 @@ $READ_ERRNOS{$_} = [qw(EIO EACCES EMFILE)] for qw(open openat openat2);
 $READ_ERRNOS{$_} = [qw(EIO EINTR)] for qw(read pread64 getdents64);
 $READ_ERRNOS{$_} = [qw(EIO EACCES)] for qw(readlink readlinkat stat lstat fstat newfstatat statx);
 
+# Of these it also happens that they say so and have been done nevertheless, with a driver or a file system behind them
+my %DONE_ALL_THE_SAME = map { $_ => 1 } qw(write pwrite64 rename renameat renameat2 unlink unlinkat mkdir mkdirat symlinkat);
+
 sub new {
     my ($class, $node, $run, $scenario) = @_;
 
@@ -60,6 +63,7 @@ sub _points {
     $self->_begin();
     $self->{before} = $self->_texts();
     my @points = $self->{run}->points($reads, @{$self->{s}{command}});
+    $self->{s}{settle}->($self->{node}) if $self->{s}{settle};
     $self->{after} = $self->_texts();
     @{$self->{s}}{qw(before after)} = @$self{qw(before after)};
     if (my @wrong = $self->{s}{done}->($self->{node}, $self->{run}, $self->{s})) {
@@ -83,8 +87,10 @@ sub _tries {
 
         push(@tries, map { { kind => 'fail', point => $point, words => $_, options => [ '--at', $point->{at}, '--errno', $_ ] } } @$errnos);
         push(@tries, { kind => 'fail', point => $point, words => 'short', options => [ '--at', $point->{at}, '--short' ] }) if $point->{short};
+        push(@tries, { kind => 'fail', point => $point, words => 'EIO, and done', options => [ '--at', $point->{at}, '--after', '--errno', 'EIO' ] })
+            if $DONE_ALL_THE_SAME{$point->{call}};
     }
-    for my $point ($what->{read} ? $self->_points(1) : ()) {
+    for my $point ($what->{read} && !$self->{s}{polls} ? $self->_points(1) : ()) {
         my $errnos = $READ_ERRNOS{$point->{call}} or die "no errnos for $point->{call}\n";
 
         push(@tries, map { { kind => 'read', point => $point, words => $_,
@@ -152,6 +158,8 @@ sub _once {
 
         next if $ran->{status} == $NOT_REACHED;
         my @wrong = $self->_at_once($try, $ran);
+
+        $self->{s}{settle}->($self->{node}) if $self->{s}{settle};
 
         return ($ran, @wrong, $way->[1]->($self->{node}, $self->{run}, $self->{s}), $self->_in_the_end());
     }

@@ -1,0 +1,69 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# A part of what `make check-crash` tries: a crash before and behind each call
+# of a start and of `set`. And that what tries it sees what is wrong.
+
+# bats sets some of these, and the helpers use what is set here:
+# shellcheck disable=SC2154,SC2034
+
+load hook_helper
+
+CRASH=$TOP/tests/crash/run
+export INJECT=${INJECT:-$TOP/build/tests/crash/inject}
+export PVE_VGPU
+
+# all_passed: the last line of the output says so
+all_passed() {
+	assert_success
+	[[ ${lines[-1]} =~ ^([0-9]+)\ points\ tried,\ ([0-9]+)\ passed$ ]]
+	assert_equal "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+	[ "${BASH_REMATCH[1]}" -gt "$1" ]
+}
+
+@test "a crash before and behind each call of a pre-start that changes something" {
+	run "$CRASH" --what kill --ways one pre-start-mdev
+	all_passed 50
+}
+
+@test "a crash before and behind each call of set that changes something" {
+	run "$CRASH" --what kill --ways one set-args-mdev
+	all_passed 20
+}
+
+@test "what a crash leaves is found where nothing takes it away" {
+	run "$CRASH" --what kill --ways none post-stop-mdev
+	assert_failure 1
+	assert_output 'is leaked'
+	assert_output 'record '
+	assert_output 'passed 1 '
+}
+
+@test "inject: each point is named, met once, and none that does not come is passed over" {
+	local points=$BATS_TEST_TMPDIR/points program
+
+	node a40x8-mdev
+	program=("$PVE_VGPU" --root "$ROOT" create A40-24A)
+	run -0 "$INJECT" --points "$points" -- "${program[@]}"
+	grep -qx "1\.[0-9]* change write+ .*/0000:67:00\.4/mdev_supported_types/nvidia-575/create" "$points"
+	last=$(tail -n 1 "$points")
+	run -124 "$INJECT" --at 1.999 --kill -- "${program[@]}"
+	assert_equal "$(mdevs | wc -l)" 2
+	run -137 "$INJECT" --at 1.1 --before --kill -- "${program[@]}"
+	assert_equal "$(mdevs | wc -l)" 2
+	run -2 "$INJECT" --at 1.1 -- "${program[@]}"
+}
+
+@test "inject: a call that fails is not made, one killed behind has been, and a short one is half" {
+	local program=("$PVE_VGPU" --root "$BATS_TEST_TMPDIR/root" create A40-24A) at
+
+	node a40x8-mdev
+	pve_vgpu create A40-24A > /dev/null
+	"$INJECT" --points "$BATS_TEST_TMPDIR/points" -- "${program[@]}" > /dev/null
+	at=$(sed -n 's/^\([^ ]*\) change write+ .*\/create$/\1/p' "$BATS_TEST_TMPDIR/points")
+	run "$INJECT" --at "$at" --errno EIO -- "${program[@]}"
+	assert_output 'Input/output error'
+	run -137 "$INJECT" --at "$at" --before --kill -- "${program[@]}"
+	before=$(mdevs | wc -l)
+	run -137 "$INJECT" --at "$at" --after --kill -- "${program[@]}"
+	assert_equal "$(mdevs | wc -l)" $((before + 1))
+}
