@@ -62,7 +62,8 @@ struct framework_ops {
 	 * Make v (its parent, type, and uuid on mdev, are set) and see that it is
 	 * there: a real host has answered a create with success and made nothing.
 	 * -ENODATA: that is what happened.
-	 * -ENOTRECOVERABLE: the driver took it, and whether v is there cannot be read.
+	 * -ENOTRECOVERABLE: the driver took it, and whether v is there cannot be read;
+	 * or it refused, and v is there. To be removed.
 	 */
 	int (*create)(const struct root *r, const struct vgpu *v, struct err *e);
 

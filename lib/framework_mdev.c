@@ -530,15 +530,31 @@ static int present(const struct root *r, const struct vgpu *v, struct err *e)
 	return !strcmp(key, v->type) && !strcmp(parent, v->parent_name);
 }
 
+/*
+ * A driver that says no and has made it all the same. The UUID tells that it is
+ * ours, but for EEXIST, by which the kernel says that somebody else was faster
+ * (drivers/vfio/mdev/mdev_core.c, mdev_device_create()).
+ */
+static int fail_refused(const struct root *r, const struct vgpu *v, int rc, struct err *e)
+{
+	AUTO_FREE char *why = NULL;
+
+	if (rc == -EEXIST || present(r, v, NULL) <= 0)
+		return rc;
+	why = xstrdup(e && e->msg ? e->msg : "");
+	return fail(e, -ENOTRECOVERABLE, "%s, and the vGPU is there all the same", why);
+}
+
 static int create(const struct root *r, const struct vgpu *v, struct err *e)
 {
 	AUTO_FREE char *path = NULL;
 	int rc = type_attr(r, &v->parent, v->type, "create", &path, e);
 
-	if (rc == 0)
-		rc = root_write_attr(r, path, v->uuid, 0, e);
 	if (rc < 0)
 		return rc;
+	rc = root_write_attr(r, path, v->uuid, 0, e);
+	if (rc < 0)
+		return fail_refused(r, v, rc, e);
 
 	static int patience_ms = APPEAR_MS;
 	int64_t deadline = clock_ms() + patience_ms;

@@ -304,6 +304,22 @@ static int present(const struct root *r, const struct vgpu *v, struct err *e)
 	return number == v->number;
 }
 
+/*
+ * Where the VF holds the type after a refusal, either somebody else was faster
+ * or the driver did what it refused. Nothing tells these apart, and what may be
+ * another's is left alone: the admin knows.
+ */
+static int fail_refused(const struct root *r, const struct vgpu *v, const char *path, int rc, struct err *e)
+{
+	if (!e || present(r, v, NULL) <= 0)
+		return rc;
+
+	AUTO_FREE char *why = xstrdup(e->msg);
+
+	return fail(e, rc, "%s, and the VF holds that type all the same (where nobody else has set it: echo 0 > '/%s')",
+		    why, path);
+}
+
 static int create(const struct root *r, const struct vgpu *v, struct err *e)
 {
 	AUTO_FREE char *path = attr_path(&v->parent, "current_vgpu_type");
@@ -311,7 +327,7 @@ static int create(const struct root *r, const struct vgpu *v, struct err *e)
 	int rc = root_write_attr(r, path, number, 0, e);
 
 	if (rc < 0)
-		return rc;
+		return fail_refused(r, v, path, rc, e);
 	rc = present(r, v, e);
 	if (rc < 0)
 		return fail_in(e, -ENOTRECOVERABLE, "write '%s' to '/%s' was taken", number, path);

@@ -67,3 +67,40 @@ all_passed() {
 	run -137 "$INJECT" --at "$at" --after --kill -- "${program[@]}"
 	assert_equal "$(mdevs | wc -l)" $((before + 1))
 }
+
+@test "create: an mdev that the driver refuses and makes all the same is taken away, and the next place serves" {
+	local program at
+
+	node a40x8-mdev
+	program=("$PVE_VGPU" --root "$ROOT" create A40-48A --uuid 11111111-aaaa-4bbb-8ccc-000000000001)
+	# The first time makes directories, too: points that do not come again.
+	for _ in 1 2; do
+		"$INJECT" --points "$BATS_TEST_TMPDIR/points" -- "${program[@]}"
+		pve_vgpu remove 11111111-aaaa-4bbb-8ccc-000000000001
+	done
+	at=$(sed -n 's/^\([^ ]*\) change write+ .*\/create$/\1/p' "$BATS_TEST_TMPDIR/points")
+	run -0 "$INJECT" --at "$at" --after --errno EIO -- "${program[@]}"
+	assert_output 'Input/output error, and the vGPU is there all the same; trying the next place'
+	assert_equal "$(mdevs)" 11111111-aaaa-4bbb-8ccc-000000000001
+	run -0 pve_vgpu remove 11111111-aaaa-4bbb-8ccc-000000000001
+	assert_equal "$(mdevs)" ''
+}
+
+@test "create: a VF that holds the type behind a refusal may be another's: it is left alone, and told" {
+	local program at
+
+	node a40x8-vfio
+	program=("$PVE_VGPU" --root "$ROOT" create A40-48A)
+	for _ in 1 2; do
+		"$INJECT" --points "$BATS_TEST_TMPDIR/points" -- "${program[@]}"
+		pve_vgpu remove "$VF1"
+	done
+	at=$(sed -n 's/^\([^ ]*\) change write+ .*\/current_vgpu_type$/\1/p' "$BATS_TEST_TMPDIR/points")
+	run -0 "$INJECT" --at "$at" --after --errno EIO -- "${program[@]}"
+	assert_output 'Input/output error, and the VF holds that type all the same (where nobody else has set it: echo 0 > '
+	assert_equal "$(vendor_vgpus | wc -l)" 2
+	assert_equal "$(current $VF1)" 576
+	run pve_vgpu remove "$VF1"
+	assert_failure 1
+	assert_output 'was not made by pve-vgpu'
+}

@@ -9,6 +9,7 @@ package Crash::Scenarios;
 #   vgpus     how many vGPUs VM 100 is to have
 #   done      what must hold where the command says that it is done
 #   polls     that it looks again and again until something happens, so that reads have no fixed numbers
+#   takes     that it takes a VF: where the driver says no and does it, nobody can tell whose that is
 #   settle    what goes on by itself and is over before anything else begins
 #   ends      settings and configs as they are to be in the end; as before where nothing is said
 #   ways      each a way out: a name, and what is done there; all of them must lead to the same
@@ -45,10 +46,10 @@ sub mdev_vm {
     return "${VM}args: -cpu host $devices\nname: vm$vmid\n\n[before]\n#a snapshot\nargs: -cpu host\ncores: 2\n";
 }
 
-# VM 100 behind the first VF, which `create` takes, and 101 on the other GPU
+# VM 100 behind the first VF, which `create` takes, and 101 on another GPU: the second, or the third
 sub vf_vm {
-    my ($node, $vmid, $n) = @_;
-    my @vfs = $vmid == 100 ? @{$node->{vfs}}[1 .. $n] : $node->{vfs}[4];
+    my ($node, $vmid, $n, $third) = @_;
+    my @vfs = $vmid == 100 ? @{$node->{vfs}}[1 .. $n] : $third ? '0000:ea:00.6' : $node->{vfs}[4];
     my $devices = join('', map { "hostpci$_: $vfs[$_],mdev=nvidia-575\n" } 0 .. $n - 1);
 
     return "${VM}args: -cpu host\n${devices}name: vm$vmid\n\n[before]\n#a snapshot\nargs: -cpu host\ncores: 2\n";
@@ -69,7 +70,8 @@ sub with_intent {
 
         return (
             settings => settings('[vm 100]', map({ "hostpci$_ = A40-24A" } 0 .. $n - 1), @{$more{settings} // []}),
-            confs => { 100 => _vm($node, 100, $n), 101 => _vm($node, 101, 1) },
+            confs => { 100 => _vm($node, 100, $n), 101 => _vm($node, 101, 1, $more{third}) },
+            vfs => $more{third},
         );
     };
 }
@@ -263,7 +265,7 @@ sub _has_its_own {
 
 sub _hooks {
     my ($framework) = @_;
-    my %start = (command => [ 100, 'pre-start' ], done => \&_has_its_own, ways => \@STARTS);
+    my %start = (takes => 1, command => [ 100, 'pre-start' ], done => \&_has_its_own, ways => \@STARTS);
     my %both = (framework => $framework, vgpus => 1, to => with_intent(1));
 
     return (
@@ -329,13 +331,15 @@ sub _has_named {
 sub _standalone {
     my ($framework) = @_;
     my $is_mdev = $framework eq 'mdev';
-    my %both = (framework => $framework, to => with_intent(1));
+    # On vendor VFIO a VM has a place of its own, and `create` can take any of the first two GPUs.
+    my $to = with_intent(1, third => !$is_mdev);
+    my %both = (framework => $framework, to => $to);
     my $own = $is_mdev ? $OWN_UUID : '0000:e8:00.4';
-    my $configured = sub { return (with_intent(1)->(@_), node_conf => "# mine\n[vgpu $own]\ntype = A40-24A\n") };
+    my $configured = sub { return ($to->(@_), node_conf => "# mine\n[vgpu $own]\ntype = A40-24A\n") };
 
     return (
-        { %both, name => 'create', command => [ 'create', 'A40-24A' ], done => \&_has_own, ways => [ [ removed => \&removed ] ] },
-        { %both, name => 'create-configured', command => [ 'create', '--configured' ], to => $configured, done => \&_has_named,
+        { %both, takes => 1, name => 'create', command => [ 'create', 'A40-24A' ], done => \&_has_own, ways => [ [ removed => \&removed ] ] },
+        { %both, takes => 1, name => 'create-configured', command => [ 'create', '--configured' ], to => $configured, done => \&_has_named,
             ways => [ [ again => \&again ], [ removed => \&removed ] ] },
         { %both, name => 'remove', command => [ 'remove', $own ], prepare => sub {
             my ($node, $run) = @_;

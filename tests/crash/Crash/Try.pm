@@ -88,7 +88,7 @@ sub _tries {
         push(@tries, map { { kind => 'fail', point => $point, words => $_, options => [ '--at', $point->{at}, '--errno', $_ ] } } @$errnos);
         push(@tries, { kind => 'fail', point => $point, words => 'short', options => [ '--at', $point->{at}, '--short' ] }) if $point->{short};
         push(@tries, { kind => 'fail', point => $point, words => 'EIO, and done', options => [ '--at', $point->{at}, '--after', '--errno', 'EIO' ] })
-            if $DONE_ALL_THE_SAME{$point->{call}};
+            if $DONE_ALL_THE_SAME{$point->{call}} && !($self->{s}{takes} && $point->{object} =~ m!/current_vgpu_type$!);
     }
     for my $point ($what->{read} && !$self->{s}{polls} ? $self->_points(1) : ()) {
         my $errnos = $READ_ERRNOS{$point->{call}} or die "no errnos for $point->{call}\n";
