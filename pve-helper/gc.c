@@ -134,6 +134,16 @@ static int take_vm(const struct gc *gc, unsigned int vmid, struct lock *lock, st
 	return gc->c->dry_run ? 0 : lock_vm(&gc->c->root, vmid, gc->who, 0, lock, e);
 }
 
+/*
+ * Why a VM was not even looked at. Somebody who is at work on it (EBUSY) and a
+ * record that is not ours to judge are no failures; what cannot be read is.
+ */
+static void keep(const struct gc *gc, unsigned int vmid, int rc, const struct err *e)
+{
+	strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", vmid, e->msg));
+	gc->rep->failed += rc != -EBUSY && rc != -EPROTO && rc != -EBADMSG;
+}
+
 static void collect_state(const struct gc *gc, unsigned int vmid)
 {
 	AUTO_LOCK struct lock lock = LOCK_NONE;
@@ -142,7 +152,7 @@ static void collect_state(const struct gc *gc, unsigned int vmid)
 	int rc = take_vm(gc, vmid, &lock, &e);
 
 	if (rc < 0) {
-		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", vmid, e.msg));
+		keep(gc, vmid, rc, &e);
 		return;
 	}
 	/* Again, now that nobody changes it. */
@@ -150,7 +160,7 @@ static void collect_state(const struct gc *gc, unsigned int vmid)
 	if (rc == 0)
 		collect(gc, &s, age_of(gc, &s));
 	else if (rc != -ENOENT)
-		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", vmid, e.msg));
+		keep(gc, vmid, rc, &e);
 }
 
 /*
@@ -167,8 +177,9 @@ static void collect_pattern(const struct gc *gc, const struct vgpu *v)
 
 	if (!settings_has_intent(gc->settings, v->vmid, v->index) || !v->on_gpu)
 		return;
-	if (take_vm(gc, v->vmid, &lock, &e) < 0) {
-		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", v->vmid, e.msg));
+	rc = take_vm(gc, v->vmid, &lock, &e);
+	if (rc < 0) {
+		keep(gc, v->vmid, rc, &e);
 		return;
 	}
 	rc = runstate_read(&gc->c->root, v->vmid, &s, &e);
@@ -181,7 +192,7 @@ static void collect_pattern(const struct gc *gc, const struct vgpu *v)
 	} else if (rc == -ENOENT || rc == -EBADMSG) {
 		s = (struct runstate){ .vmid = v->vmid, .phase = RUN_CREATED };
 	} else {
-		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", v->vmid, e.msg));
+		keep(gc, v->vmid, rc, &e);
 		return;
 	}
 	runstate_add(&s, v);

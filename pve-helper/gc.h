@@ -12,7 +12,7 @@
 struct gc_report {
 	struct strlist removed;		/* finished lines: what went (or would go) */
 	struct strlist kept;		/* finished lines: what stays, and why */
-	size_t failed;			/* how many could not be removed although dead */
+	size_t failed;			/* how many could not be removed although dead, or not be looked at */
 };
 
 void gc_report_free(struct gc_report *rep);

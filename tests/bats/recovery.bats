@@ -231,6 +231,24 @@ nothing_left() {
 	assert_equal "$(mdevs)" "$(uuid 100)"
 }
 
+@test "gc: a VM whose lock cannot be opened is a failure, and the next one goes on" {
+	local lock
+
+	started a40x8-mdev
+	age 100 301
+	lock=$ROOT/run/pve-vgpu/locks/vm-100
+	rm "$lock"
+	mkdir "$lock"
+	run pve_vgpu gc --quiet
+	assert_failure 1
+	assert_output "vm 100: kept: open lock '/run/pve-vgpu/locks/vm-100': Is a directory"
+	assert_equal "$(mdevs)" "$(uuid 100)"
+	rmdir "$lock"
+	run pve_vgpu gc --quiet
+	assert_success
+	nothing_left
+}
+
 @test "gc: a removal that fails is exit 1, and the next one goes on" {
 	started a40x8-vfio
 	age 100 301

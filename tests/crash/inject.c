@@ -167,7 +167,7 @@ static long act_before(struct tracer *t, struct proc *p, struct user_regs_struct
 {
 	unsigned long long half;
 
-	p->hit = true;
+	p->hit = t->after;
 	t->reached = true;
 	if (t->after)
 		return PTRACE_SYSCALL;
