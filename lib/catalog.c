@@ -170,16 +170,10 @@ void catalog_fresh(struct catalog *c, const struct root *r)
 	*c = (struct catalog){ .driver = driver_version(r) };
 }
 
-static void load(struct catalog *c, const struct root *r, bool any_driver)
+void catalog_parse(struct catalog *c, const char *text, size_t len, bool any_driver)
 {
-	AUTO_FREE char *text = NULL;
-	AUTO_JSON struct json_object *top = NULL;
-	size_t len;
+	AUTO_JSON struct json_object *top = json_parse(text, len);
 
-	catalog_fresh(c, r);
-	if (root_read(r, CATALOG_FILE, &text, &len, NULL) < 0)
-		return;
-	top = json_parse(text, len);
 	if (!top || json_num(top, "version", 0, UINT_MAX) != CATALOG_VERSION)
 		return;
 
@@ -190,6 +184,16 @@ static void load(struct catalog *c, const struct root *r, bool any_driver)
 	load_types(c, json_arr(top, "types"));
 	load_gpus(c, json_arr(top, "gpus"));
 	c->changed = false;
+}
+
+static void load(struct catalog *c, const struct root *r, bool any_driver)
+{
+	AUTO_FREE char *text = NULL;
+	size_t len;
+
+	catalog_fresh(c, r);
+	if (root_read(r, CATALOG_FILE, &text, &len, NULL) == 0)
+		catalog_parse(c, text, len, any_driver);
 }
 
 void catalog_load(struct catalog *c, const struct root *r)
@@ -276,20 +280,24 @@ void catalog_merge(struct catalog *c, const struct root *r)
 		merge_gpu(c, &saved.gpus[i]);
 }
 
-int catalog_save(struct catalog *c, const struct root *r, struct err *e)
+char *catalog_print(const struct catalog *c)
 {
-	if (!c->changed)
-		return 0;
-	catalog_merge(c, r);
-
 	AUTO_JSON struct json_object *top = json_object_new_object();
 
 	json_add_num(top, "version", CATALOG_VERSION);
 	json_add_str(top, "driver", c->driver);
 	json_object_object_add(top, "types", types_json(c));
 	json_object_object_add(top, "gpus", gpus_json(c));
+	return json_print(top);
+}
 
-	AUTO_FREE char *text = json_print(top);
+int catalog_save(struct catalog *c, const struct root *r, struct err *e)
+{
+	if (!c->changed)
+		return 0;
+	catalog_merge(c, r);
+
+	AUTO_FREE char *text = catalog_print(c);
 	int rc = root_mkdir(r, CATALOG_DIR, e);
 
 	if (rc == 0)

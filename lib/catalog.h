@@ -52,6 +52,15 @@ void catalog_fresh(struct catalog *c, const struct root *r);
  */
 void catalog_load_last(struct catalog *c, const struct root *r);
 
+/*
+ * Take in the text of a saved catalog, unless it is of another version of the
+ * file, or of another driver than c->driver while any_driver is false. Pure.
+ */
+void catalog_parse(struct catalog *c, const char *text, size_t len, bool any_driver);
+
+/* The text that catalog_save() leaves; the caller frees it. Pure. */
+char *catalog_print(const struct catalog *c);
+
 /* Take in what others have written since it was loaded. */
 void catalog_merge(struct catalog *c, const struct root *r);
 

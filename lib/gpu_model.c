@@ -12,22 +12,27 @@
 #define JOINTS		" _-"
 #define MODEL_MAX	128
 
-char *gpu_model(const struct root *r, const struct bdf *gpu)
+char *gpu_model_in(const char *information)
 {
 	static const char label[] = "Model:";
-	AUTO_FREE char *path = xasprintf("proc/driver/nvidia/gpus/%s/information", BDF_STR(gpu));
-	AUTO_FREE char *text = NULL;
-	size_t len;
-	char *at;
+	const char *at = strstr(information, label);
 
-	if (root_read(r, path, &text, &len, NULL) < 0)
-		return NULL;
-	at = strstr(text, label);
 	if (!at)
 		return NULL;
 	at += strlen(label);
-	at[strcspn(at, "\n")] = '\0';
-	return text_clean(at, MODEL_MAX);
+
+	AUTO_FREE char *line = xstrndup(at, strcspn(at, "\n"));
+
+	return text_clean(line, MODEL_MAX);
+}
+
+char *gpu_model(const struct root *r, const struct bdf *gpu)
+{
+	AUTO_FREE char *path = xasprintf("proc/driver/nvidia/gpus/%s/information", BDF_STR(gpu));
+	AUTO_FREE char *text = NULL;
+	size_t len;
+
+	return root_read(r, path, &text, &len, NULL) < 0 ? NULL : gpu_model_in(text);
 }
 
 /* Behind the words that say who made it. */

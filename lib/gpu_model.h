@@ -14,6 +14,9 @@
 /* The caller frees it. NULL: the driver does not have the GPU, or does not tell. */
 char *gpu_model(const struct root *r, const struct bdf *gpu);
 
+/* The same in the text of that file. Pure. */
+char *gpu_model_in(const char *information);
+
 /*
  * Whether a model is of a board by the name that its types have ("A40",
  * "RTX6000-Ada"): the first words behind the maker's are those of the board;

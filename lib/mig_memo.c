@@ -13,15 +13,22 @@
 
 #define MEMO	RUN_DIR "/mig.json"
 
-/* An object, also where the file is not there or not what we wrote. */
-static struct json_object *load(const struct root *r)
+/* The file; "" where it is not there. The caller frees it. */
+static char *memo_text(const struct root *r, size_t *len)
 {
-	AUTO_FREE char *text = NULL;
-	struct json_object *all = NULL;
-	size_t len;
+	char *text;
 
-	if (root_read(r, MEMO, &text, &len, NULL) == 0)
-		all = json_parse(text, len);
+	if (root_read(r, MEMO, &text, len, NULL) == 0)
+		return text;
+	*len = 0;
+	return xstrdup("");
+}
+
+/* An object, also where the text is not what we wrote. */
+static struct json_object *load(const char *text, size_t len)
+{
+	struct json_object *all = json_parse(text, len);
+
 	if (all && json_object_is_type(all, json_type_object))
 		return all;
 	json_put(&all);
@@ -43,10 +50,10 @@ static bool take_row(struct json_object *o, struct mig_table *t)
 	return true;
 }
 
-bool mig_memo_read(const struct root *r, const struct bdf *gpu, const char *driver,
-		   struct mig_table *out)
+bool mig_memo_parse(const char *text, size_t len, const struct bdf *gpu, const char *driver,
+		    struct mig_table *out)
 {
-	AUTO_JSON struct json_object *all = load(r);
+	AUTO_JSON struct json_object *all = load(text, len);
 	AUTO_MIG_TABLE struct mig_table t = { 0 };
 	struct json_object *of_gpu = json_obj(all, BDF_STR(gpu));
 	const char *its = of_gpu ? json_str(of_gpu, "driver") : NULL;
@@ -62,10 +69,19 @@ bool mig_memo_read(const struct root *r, const struct bdf *gpu, const char *driv
 	return true;
 }
 
-void mig_memo_write(const struct root *r, const struct bdf *gpu, const char *driver,
+bool mig_memo_read(const struct root *r, const struct bdf *gpu, const char *driver,
+		   struct mig_table *out)
+{
+	size_t len;
+	AUTO_FREE char *text = memo_text(r, &len);
+
+	return mig_memo_parse(text, len, gpu, driver, out);
+}
+
+char *mig_memo_with(const char *text, size_t len, const struct bdf *gpu, const char *driver,
 		    const struct mig_table *t)
 {
-	AUTO_JSON struct json_object *all = load(r);
+	AUTO_JSON struct json_object *all = load(text, len);
 	struct json_object *of_gpu = json_object_new_object();
 	struct json_object *rows = json_object_new_array();
 
@@ -79,8 +95,15 @@ void mig_memo_write(const struct root *r, const struct bdf *gpu, const char *dri
 	}
 	json_object_object_add(of_gpu, "instances", rows);
 	json_object_object_add(all, BDF_STR(gpu), of_gpu);
+	return json_print(all);
+}
 
-	AUTO_FREE char *text = json_print(all);
+void mig_memo_write(const struct root *r, const struct bdf *gpu, const char *driver,
+		    const struct mig_table *t)
+{
+	size_t len;
+	AUTO_FREE char *old = memo_text(r, &len);
+	AUTO_FREE char *text = mig_memo_with(old, len, gpu, driver, t);
 
 	if (rundir_make(r, RUN_DIR, NULL) == 0)
 		root_replace(r, MEMO, text, 0644, NULL);

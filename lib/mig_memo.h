@@ -10,6 +10,14 @@
 #include "mig_table.h"
 #include "root.h"
 
+/* What a text says of this GPU under this driver, as mig_memo_read(). Pure. */
+bool mig_memo_parse(const char *text, size_t len, const struct bdf *gpu, const char *driver,
+		    struct mig_table *out);
+
+/* The text with this GPU's table put in; the caller frees it. Pure. */
+char *mig_memo_with(const char *text, size_t len, const struct bdf *gpu, const char *driver,
+		    const struct mig_table *t);
+
 /* What was said of this GPU under this driver. False: nothing. Release with mig_table_free(). */
 bool mig_memo_read(const struct root *r, const struct bdf *gpu, const char *driver,
 		   struct mig_table *out);

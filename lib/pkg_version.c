@@ -62,8 +62,7 @@ static void read_field(struct stanza *s, const char *line, size_t len, const cha
 	}
 }
 
-/* The version, which the caller frees; NULL: it is not there. */
-static char *find_package(const char *text, size_t len, const char *package)
+char *package_version_in(const char *text, size_t len, const char *package)
 {
 	const char *next = text, *end = text + len;
 	struct stanza s = { 0 };
@@ -95,7 +94,7 @@ int package_version(const struct root *r, const char *package, char **version, s
 	if (rc < 0)
 		return fail_in(e, rc, "version of package '%s'", package);
 
-	char *found = find_package(text, len, package);
+	char *found = package_version_in(text, len, package);
 
 	if (!found)
 		return fail(e, -ENOENT, "package '%s' is not installed, says '/" STATUS "'", package);

@@ -16,6 +16,9 @@
  */
 int package_version(const struct root *r, const char *package, char **version, struct err *e);
 
+/* The same in the text of that list; NULL: it is not installed. The caller frees it. Pure. */
+char *package_version_in(const char *text, size_t len, const char *package);
+
 /*
  * Whether version is not before since, in dpkg's order: "8.2.5" is behind
  * "7.2-4", "8.0~rc1" before "8.0".

@@ -168,6 +168,13 @@ static struct json_object *state_json(const struct runstate *s)
 	return top;
 }
 
+char *runstate_print(const struct runstate *s)
+{
+	AUTO_JSON struct json_object *top = state_json(s);
+
+	return json_print(top);
+}
+
 int runstate_write(const struct root *r, const struct runstate *s, struct err *e)
 {
 	if (!s->vmid && !*s->id)
@@ -183,8 +190,7 @@ int runstate_write(const struct root *r, const struct runstate *s, struct err *e
 		return gone;
 	}
 
-	AUTO_JSON struct json_object *top = state_json(s);
-	AUTO_FREE char *text = json_print(top);
+	AUTO_FREE char *text = runstate_print(s);
 	int rc = rundir_make(r, s->vmid ? RUN_DIR : STANDALONE_DIR, e);
 
 	if (rc == 0)
@@ -353,6 +359,18 @@ static int from_json(struct json_object *top, struct runstate *s)
 	return read_devices(top, s);
 }
 
+int runstate_parse(const char *text, size_t len, struct runstate *s)
+{
+	AUTO_JSON struct json_object *top = json_parse(text, len);
+	int rc;
+
+	*s = (struct runstate){ 0 };
+	rc = top ? from_json(top, s) : -EBADMSG;
+	if (rc < 0)
+		runstate_free(s);
+	return rc;
+}
+
 static int fail_state(int rc, const char *path, struct err *e)
 {
 	if (rc == -EPROTO) {
@@ -378,11 +396,7 @@ static int read_state(const struct root *r, const char *path, struct runstate *s
 	if (rc < 0)
 		return fail_state(rc, path, e);
 
-	AUTO_JSON struct json_object *top = json_parse(text, len);
-
-	rc = top ? from_json(top, s) : -EBADMSG;
-	if (rc < 0)
-		runstate_free(s);
+	rc = runstate_parse(text, len, s);
 	return rc < 0 ? fail_state(rc, path, e) : 0;
 }
 

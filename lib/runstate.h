@@ -75,6 +75,15 @@ void runstate_clear_devices(struct runstate *s);
 void runstate_drop(struct runstate *s, size_t i);
 
 /*
+ * Read the text of a record. Returns 0; -EBADMSG: it is damaged; -EPROTO: a newer
+ * version of pve-vgpu wrote it. Release with runstate_free(). Pure.
+ */
+int runstate_parse(const char *text, size_t len, struct runstate *s);
+
+/* The text of a record, as runstate_write() leaves it; the caller frees it. Pure. */
+char *runstate_print(const struct runstate *s);
+
+/*
  * Read one. Returns 0; -ENOENT: there is none; -EBADMSG: it is damaged;
  * -EPROTO: a newer version of pve-vgpu wrote it; or -errno.
  */

@@ -54,6 +54,13 @@ static pid_t read_pidfile(const struct root *r, const char *path)
 	return (pid_t)pid;
 }
 
+bool vm_qemu_cmdline(const char *cmdline, size_t len, const char *pidfile)
+{
+	const char *its = len && is_qemu(cmdline) ? pidfile_arg(cmdline, len) : NULL;
+
+	return its && !strcmp(its, pidfile);
+}
+
 pid_t vm_qemu_pid(const struct root *r, unsigned int vmid)
 {
 	/* The name PVE gives on QEMU's command line; /var/run is a link to /run. */
@@ -69,12 +76,9 @@ pid_t vm_qemu_pid(const struct root *r, unsigned int vmid)
 
 	AUTO_FREE char *path = xasprintf("proc/%d/cmdline", (int)pid);
 
-	if (root_read(r, path, &cmdline, &len, NULL) < 0 || !len || !is_qemu(cmdline))
+	if (root_read(r, path, &cmdline, &len, NULL) < 0)
 		return 0;
-
-	const char *pidfile = pidfile_arg(cmdline, len);
-
-	return pidfile && !strcmp(pidfile, name) ? pid : 0;
+	return vm_qemu_cmdline(cmdline, len, name) ? pid : 0;
 }
 
 bool vm_lock_held(const struct root *r, unsigned int vmid)

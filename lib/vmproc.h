@@ -21,6 +21,12 @@
 pid_t vm_qemu_pid(const struct root *r, unsigned int vmid);
 
 /*
+ * Whether the text of /proc/<pid>/cmdline is that of such a QEMU with this
+ * pid file. A NUL follows the len bytes. Pure.
+ */
+bool vm_qemu_cmdline(const char *cmdline, size_t len, const char *pidfile);
+
+/*
  * Whether somebody holds PVE's lock on the VM's config, as PVE does through a
  * whole start, from before pre-start until QEMU runs. Asked with a lock that is
  * given back at once.
