@@ -214,7 +214,8 @@ int args_units_write(const char *args, unsigned int vmid, const struct qemu_devi
 		return 0;
 	}
 
-	char *rest = args ? without(args, &f) : NULL;
+	/* Args without a word may still have text: "0", which would become a word before others. */
+	char *rest = args && (f.words.n || !words.n) ? without(args, &f) : NULL;
 
 	if (words.n) {
 		*out = append(rest, &words);

@@ -96,6 +96,10 @@ int main(void)
 		for (size_t i = 0; i < ARRAY_SIZE(args); i++)
 			check_back(args[i]);
 	}
+	TEST("args: a '0' alone, which is no word to PVE, does not become one") {
+		check("0", "0", NULL, DEV0);
+		check("0", "", NULL, "0");
+	}
 	TEST("args: a unit with a root port, and one whose root port is gone") {
 		struct qemu_device d = device(5);
 		AUTO_FREE char *with = NULL, *back = NULL, *hurt = NULL;
