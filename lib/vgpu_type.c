@@ -29,16 +29,17 @@ char *vgpu_type_nvidia_key(unsigned int number)
 
 char *vgpu_type_key(const char *dirname, unsigned int *number)
 {
-	const char *dash = strrchr(dirname, '-');
+	AUTO_FREE char *name = text_clean(dirname, VGPU_NAME_MAX);
+	const char *dash = strrchr(name, '-');
 	unsigned long v;
 
 	*number = 0;
-	if (dash && is_nvidia_driver(dirname, (size_t)(dash - dirname)) &&
+	if (dash && is_nvidia_driver(name, (size_t)(dash - name)) &&
 	    parse_ulong(dash + 1, 1, UINT_MAX, &v) == 0) {
 		*number = (unsigned int)v;
 		return vgpu_type_nvidia_key(*number);
 	}
-	return text_clean(dirname, VGPU_NAME_MAX);
+	return take_ptr(name);
 }
 
 const char *vgpu_type_id(const struct vgpu_type *t)

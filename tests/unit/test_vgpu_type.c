@@ -62,6 +62,10 @@ int main(void)
 		check_key("pci-713", "nvidia-713", 713);
 		check_key("nvidia-4294967295", "nvidia-4294967295", UINT_MAX);
 	}
+	TEST("vgpu_type_key: a name is made fit to be shown first, so that its key is read as the same type again") {
+		check_key("pci-575\r", "nvidia-575", 575);
+		check_key("i915-GVTg V5\n", "i915-GVTg V5", 0);
+	}
 	TEST("vgpu_type_key: any other name is its own key") {
 		check_key("i915-GVTg_V5_4", "i915-GVTg_V5_4", 0);
 		check_key("mtty-2", "mtty-2", 0);
