@@ -43,6 +43,11 @@ bool cmdline_next(const struct strlist *words, struct option *o)
 	return true;
 }
 
+bool cmdline_lacks_value(const struct option *o)
+{
+	return o->name && !o->value && takes_anything(o->name);
+}
+
 bool cmdline_next_of(const struct strlist *words, const char *name, struct option *o)
 {
 	while (cmdline_next(words, o))

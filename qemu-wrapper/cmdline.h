@@ -25,7 +25,9 @@ struct option {
 
 /* Whether there is a word at *o.next, and then *o is what begins there. Begin with { .next = 1 }. */
 bool cmdline_next(const struct strlist *words, struct option *o);
-/* The same for options of one name. */
+/* Whether the option takes whatever follows it, and nothing does. */
+bool cmdline_lacks_value(const struct option *o);
+/* The same as cmdline_next() for options of one name. */
 bool cmdline_next_of(const struct strlist *words, const char *name, struct option *o);
 /* The value of the first option of that name, borrowed, or NULL. */
 const char *cmdline_value(const struct strlist *words, const char *name);

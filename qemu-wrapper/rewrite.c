@@ -187,20 +187,25 @@ static void drop_display(struct strlist *words)
 /* As with `vga: none` in the config. */
 static void take_display(struct strlist *words, unsigned int vmid)
 {
-	AUTO_STRLIST struct strlist in = { 0 };
 	struct option o = { .next = 1 };
+	bool any = false;
 
+	/* Of two the second would be left, and go the next time. */
 	while (cmdline_next_of(words, "vnc", &o)) {
+		AUTO_STRLIST struct strlist in = { 0 };
+
 		if (!is_console(&o, vmid))
 			continue;
 		strlist_add(&in, "-vga");
 		strlist_add(&in, "none");
 		strlist_add(&in, "-nographic");
 		splice(words, o.at, o.next - o.at, &in);
-		drop_display(words);
-		set_smm(words);
-		return;
+		any = true;
 	}
+	if (!any)
+		return;
+	drop_display(words);
+	set_smm(words);
 }
 
 static bool has_x_vga(const struct runstate *s)
@@ -275,8 +280,20 @@ static char *uuid_for(const struct strlist *words, const struct rewrite *how)
 	return xstrdup(uuid);
 }
 
+/* The end, but for a last option that lacks its value and would take ours for it. */
+static size_t last_place(const struct strlist *words)
+{
+	struct option o = { .next = 1 };
+	size_t at = words->n;
+
+	while (cmdline_next(words, &o))
+		at = cmdline_lacks_value(&o) ? o.at : words->n;
+	return at;
+}
+
 static void add_uuid(struct strlist *words, const struct rewrite *how)
 {
+	AUTO_STRLIST struct strlist in = { 0 };
 	struct option o = { .next = 1 };
 	char *uuid;
 
@@ -285,8 +302,9 @@ static void add_uuid(struct strlist *words, const struct rewrite *how)
 	uuid = uuid_for(words, how);
 	if (!uuid)
 		return;
-	strlist_add(words, "-uuid");
-	strlist_take(words, uuid);
+	strlist_add(&in, "-uuid");
+	strlist_take(&in, uuid);
+	splice(words, last_place(words), 0, &in);
 }
 
 int rewrite(const struct strlist *words, const struct rewrite *how, struct strlist *out,
