@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# Targets: all check check-crash check-node check-package packages-check packages-deps node-deps demo bench install clean; V=1 shows the commands.
+# Targets: all check check-crash fuzz fuzz-smoke check-node check-package packages-check packages-deps node-deps demo bench install clean; V=1 shows the commands.
 
 PREFIX     ?= /usr
 BINDIR     ?= $(PREFIX)/bin
@@ -46,6 +46,12 @@ UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNIT_BIN   := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 # The wrapper with a root and a QEMU of the tests' choice, and its pure part alone.
 WRAPPER_TEST := $(BUILD)/tests/wrapper/wrapper-at $(BUILD)/tests/wrapper/rewrite-file
+
+# Parsers under libFuzzer, in a build of their own.
+FUZZ_BUILD := $(BUILD)/fuzz
+FUZZ_CC    ?= clang
+FUZZ_SAN   := -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_BIN   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 UNITS := $(wildcard systemd/*.service systemd/*.timer)
 
@@ -109,6 +115,20 @@ check: all unit
 check-crash: all $(INJECT)
 	$(Q)INJECT=$(abspath $(INJECT)) tests/crash/run $(CRASH_ARGS)
 
+# A program for each tests/fuzz/fuzz_*.c, below build/fuzz; docs/fuzzing.md.
+fuzz:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) CC=$(FUZZ_CC) \
+		CFLAGS='-O1 -g -fno-omit-frame-pointer $(FUZZ_SAN) -fsanitize=fuzzer-no-link $(FUZZ_CFLAGS)' fuzz-programs
+
+fuzz-programs: $(FUZZ_BIN)
+
+$(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/qemu-wrapper/libwrapper.a $(BUILD)/lib/libpvevgpu.a
+	$(call say,LD,$@)$(CC) $(FUZZ_SAN) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# Each over its corpus and a fixed number of texts more.
+fuzz-smoke: fuzz
+	$(Q)tests/fuzz/smoke $(FUZZ_BUILD)
+
 # The same behaviour on real kernels: boots Debian's in QEMU. tests/node/run has the tests' names, docs/test-beds.md the variables.
 check-node:
 	$(Q)tests/node/run
@@ -157,7 +177,7 @@ install: $(HELPER) $(WRAPPER)
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
 
-.PHONY: all programs unit check check-crash check-node check-package packages-check packages-deps node-deps demo bench install clean
+.PHONY: all programs unit check check-crash fuzz fuzz-programs fuzz-smoke check-node check-package packages-check packages-deps node-deps demo bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
