@@ -35,7 +35,7 @@ struct vgpu_type *catalog_add(struct catalog *c, const char *key, unsigned int n
 	t->full_name = text_clean(full_name, VGPU_NAME_MAX);
 	if (!*t->full_name) {
 		free(t->full_name);
-		t->full_name = xstrdup(vgpu_type_id(t));
+		t->full_name = text_clean(vgpu_type_id(t), VGPU_NAME_MAX);
 	}
 	if (number)
 		t->framebuffer_mib = vgpu_type_mib_of_name(t->full_name);

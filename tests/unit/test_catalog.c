@@ -190,6 +190,7 @@ static void test_names_fit_to_be_shown(void)
 		CHECK_STR(catalog_add(&c, "nvidia-2", 2, "\033[31mX\xff\xc2\x9b")->full_name, "?[31mX??");
 		CHECK_STR(catalog_add(&c, "nvidia-3", 3, " \n")->full_name, "3");
 		CHECK_STR(catalog_add(&c, "nvidia-4", 4, "Größe")->full_name, "Größe");
+		CHECK_STR(catalog_add(&c, "i915- GVTg", 0, "")->full_name, "GVTg");
 	}
 }
 
