@@ -327,3 +327,19 @@ int snippet_volume(const struct root *r, char **volid, struct err *e)
 	err_hint(e, "pve-vgpu snippet install");
 	return -ENOENT;
 }
+
+char *storage_status_word(const char *table, const char *id)
+{
+	size_t len = strlen(id);
+
+	for (const char *s = table; s; s = strchr(s, '\n')) {
+		s += *s == '\n';
+		if (strncmp(s, id, len) || s[len] != ' ')
+			continue;
+		s += len + strspn(s + len, " ");
+		s += strcspn(s, " \n");
+		s += strspn(s, " ");
+		return xstrndup(s, strcspn(s, " \n"));
+	}
+	return NULL;
+}

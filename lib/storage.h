@@ -73,6 +73,13 @@ char *storage_snippets_dir(const struct storage *s);
 int storage_snippet_path(const struct storage_list *l, const char *volid, char **path,
 			 struct err *e);
 
+/*
+ * What `pvesm status` says of a storage ("active"): the third word of its line.
+ * NULL: it has no line. The caller frees it. Pure.
+ * Source: pve-storage src/PVE/CLI/pvesm.pm, $print_status
+ */
+char *storage_status_word(const char *table, const char *id);
+
 /* Whether the path, from the root, is /usr/bin/pve-vgpu itself, or a link that leads there. */
 bool snippet_is_ours(const struct root *r, const char *path);
 

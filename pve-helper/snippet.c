@@ -304,23 +304,6 @@ static int enable_snippets(const struct root *r, const struct storage *s, bool e
 	return dry_run ? 0 : pve_call(r, PVESM, &words, NULL, e);
 }
 
-/* The third word of the storage's line: pve-storage src/PVE/CLI/pvesm.pm, $print_status. NULL: no such line. */
-static char *status_word(const char *table, const char *id)
-{
-	size_t len = strlen(id);
-
-	for (const char *s = table; s; s = strchr(s, '\n')) {
-		s += *s == '\n';
-		if (strncmp(s, id, len) || s[len] != ' ')
-			continue;
-		s += len + strspn(s + len, " ");
-		s += strcspn(s, " \n");
-		s += strspn(s, " ");
-		return xstrndup(s, strcspn(s, " \n"));
-	}
-	return NULL;
-}
-
 /* PVE's own word on it: a directory may be a disk that is not mounted. */
 static int check_active(const struct root *r, const struct storage *s, bool with_content,
 			struct err *e)
@@ -340,7 +323,7 @@ static int check_active(const struct root *r, const struct storage *s, bool with
 	rc = pve_call(r, PVESM, &words, &table, e);
 	if (rc < 0)
 		return rc;
-	state = status_word(table, s->id);
+	state = storage_status_word(table, s->id);
 	if (state && !strcmp(state, "active"))
 		return 0;
 	fail(e, -ENODEV, "storage %s is %s", QUOTED(s->id),
