@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* /etc/pve/storage.cfg, behind a first line that is a volume id. */
+/* /etc/pve/storage.cfg, and the table of `pvesm status`, behind a first line that is a volume id. */
 #include "fuzz.h"
 #include "section_config.h"
 #include "storage.h"
@@ -37,7 +37,9 @@ FUZZ(text, len)
 	const char *file = text;
 	AUTO_FREE char *volid = fuzz_line(&file);
 	AUTO_STORAGES struct storage_list l = { 0 }, again = { 0 };
-	AUTO_FREE char *path = NULL;
+	AUTO_FREE char *path = NULL, *status = storage_status_word(file, "local");
+
+	must(!status || !status[strcspn(status, " \n")], "a storage's status is one word");
 
 	if (storage_list_parse(file, len - (size_t)(file - text), "storage.cfg", &l, NULL) < 0)
 		return;

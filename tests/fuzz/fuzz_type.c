@@ -2,7 +2,22 @@
 /* What the mdev framework says of a type: directory, name, description, a line each. */
 #include "fuzz.h"
 #include "guest_data.h"
+#include "mig_room.h"
 #include "vgpu_type.h"
+
+/* On a GPU that offers this type alone. */
+static void judge_mig(const struct vgpu_type *t)
+{
+	struct offer offer = { .type = t };
+	struct gpu g = { .offers = &offer, .noffers = 1 };
+	AUTO_FREE char *profile = NULL;
+
+	if (!vgpu_type_is_mig(t))
+		return;
+	mig_shares(&g);
+	profile = mig_profile_of(&g, t);
+	mig_count_of(&g, t);
+}
 
 FUZZ(text, len)
 {
@@ -26,8 +41,8 @@ FUZZ(text, len)
 	must(strlen(vgpu_type_name(&t)) <= strlen(name), "the friendly name is part of the name");
 	must(vgpu_type_board_len(&t) <= strlen(name), "the board is part of the name");
 	must(vgpu_type_same_board(&t, &t), "a type is of its own board");
-	vgpu_type_is_mig(&t);
 	vgpu_type_mib_of_name(name);
 	guest_series(vgpu_type_name(&t));
 	vgpu_type_describe(&t, rest);
+	judge_mig(&t);
 }
