@@ -73,7 +73,7 @@ sub nothing_left {
     return (
         only_foreign($node),
         map({ "record $_ is left" } grep { m!/[^/.][^/]*\.json$! && !m!/mig\.json$! } files($run), files("$run/standalone")),
-        map({ "reservation '$_' is left" } $node->reservations()),
+        map({ "reservation '$_' is left" } $node->reservations($node->{dead_reservations})),
         map({ "temporary file $_ is left" } $node->temporaries()),
         map({ "lock $_ is held" } $node->held_locks()),
     );

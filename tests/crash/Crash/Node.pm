@@ -429,11 +429,13 @@ sub held_locks {
     return @held;
 }
 
+# PVE's reservations; with alive: those that hold, which a time that is over and the pid of a QEMU that has ended do not
 sub reservations {
-    my ($self) = @_;
+    my ($self, $alive) = @_;
     my $path = "$self->{root}/run/qemu-server/pci-id-reservations";
+    my @lines = -e $path ? split(/\n/, slurp($path)) : ();
 
-    return -e $path ? split(/\n/, slurp($path)) : ();
+    return grep { !$alive || (/ time:(\d+)$/ && $1 > time()) || (/ pid:(\d+)$/ && -e "$self->{root}/proc/$1") } @lines;
 }
 
 1;

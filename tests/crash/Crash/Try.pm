@@ -152,6 +152,8 @@ sub _in_the_end {
 sub _once {
     my ($self, $try, $way) = @_;
 
+    # Where PVE's file cannot be written a line can stay that holds nothing any more; a crash leaves none.
+    $self->{node}{dead_reservations} = $try->{kind} ne 'kill';
     for (1 .. $TRIES) {
         $self->_begin();
         my $ran = $self->{run}->injected($try->{options}, @{$self->{s}{command}});
