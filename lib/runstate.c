@@ -441,6 +441,7 @@ static int list_dir(const struct root *r, const char *dir, bool standalone,
 			*slot = s;
 		} else if (rc != -ENOENT) {
 			strlist_take(problems, xasprintf("%s", one.msg ? one.msg : path));
+			l->unread += rc < 0 && rc != -EBADMSG && rc != -EPROTO;
 			if (rc == 0)
 				runstate_free(&s);
 		}

@@ -99,6 +99,7 @@ int runstate_write(const struct root *r, const struct runstate *s, struct err *e
 struct runstate_list {
 	struct runstate *s;
 	size_t n;
+	size_t unread;		/* how many could not be read, whatever is in them */
 };
 
 int runstate_list_read(const struct root *r, struct runstate_list *l, struct strlist *problems,

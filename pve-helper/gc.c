@@ -248,6 +248,7 @@ int gc_collect(const struct ctx *c, const struct settings *settings, unsigned in
 		rc = scan_taken(&c->root, &catalog, 0, &inv, e);
 	if (rc < 0)
 		return rc;
+	rep->failed += states.unread;
 	vfio_users_read(&c->root, &users);
 	for (size_t i = 0; i < states.n; i++) {
 		if (!states.s[i].vmid && may_forget)

@@ -231,8 +231,8 @@ nothing_left() {
 	assert_equal "$(mdevs)" "$(uuid 100)"
 }
 
-@test "gc: a VM whose lock cannot be opened is a failure, and the next one goes on" {
-	local lock
+@test "gc: a VM whose lock or record cannot be opened is a failure, and the next one goes on" {
+	local lock record
 
 	started a40x8-mdev
 	age 100 301
@@ -244,6 +244,14 @@ nothing_left() {
 	assert_output "vm 100: kept: open lock '/run/pve-vgpu/locks/vm-100': Is a directory"
 	assert_equal "$(mdevs)" "$(uuid 100)"
 	rmdir "$lock"
+	record=$ROOT/run/pve-vgpu/100.json
+	mv "$record" "$BATS_TEST_TMPDIR/record"
+	mkdir "$record"
+	run pve_vgpu gc --quiet
+	assert_failure 1
+	assert_output "read '/run/pve-vgpu/100.json': Is a directory"
+	rmdir "$record"
+	mv "$BATS_TEST_TMPDIR/record" "$record"
 	run pve_vgpu gc --quiet
 	assert_success
 	nothing_left
