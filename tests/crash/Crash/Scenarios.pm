@@ -151,6 +151,8 @@ sub removed {
 sub again {
     my ($node, $run, $s) = @_;
 
+    # What a create that was killed has claimed is free after two minutes.
+    $node->time_passes();
     return (
         Crash::Life::went('again', $run->call(@{$s->{command}})),
         $s->{done}->($node, $run, $s),
