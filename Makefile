@@ -102,17 +102,19 @@ $(UNIT_BIN) $(WRAPPER_TEST): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/qemu-wrapper/libw
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
 # What ends a program at a point of its choice (tests/crash); x86-64 alone.
+inject: $(INJECT)
+
 $(INJECT): $(INJECT_OBJ)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-unit: $(UNIT_BIN) $(WRAPPER_TEST) $(INJECT)
+unit: $(UNIT_BIN) $(WRAPPER_TEST)
 
 # All tests; TESTS="tests/bats/hook.bats …" runs some of them.
-check: all unit
+check: all unit inject
 	$(Q)tests/check.sh $(TESTS)
 
 # A crash and a failing system call at every point; CRASH_ARGS="pre-start-mdev" or "--what kill" for a part of it.
-check-crash: all $(INJECT)
+check-crash: all inject
 	$(Q)INJECT=$(abspath $(INJECT)) tests/crash/run $(CRASH_ARGS)
 
 # A program for each tests/fuzz/fuzz_*.c, below build/fuzz; docs/fuzzing.md.
@@ -177,7 +179,7 @@ install: $(HELPER) $(WRAPPER)
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
 
-.PHONY: all programs unit check check-crash fuzz fuzz-programs fuzz-smoke check-node check-package packages-check packages-deps node-deps demo bench install clean
+.PHONY: all programs unit inject check check-crash fuzz fuzz-programs fuzz-smoke check-node check-package packages-check packages-deps node-deps demo bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

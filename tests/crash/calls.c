@@ -31,7 +31,8 @@ static const struct call {
 } calls[] = {
 	{ SYS_open, "open", EFFECT_NONE, OBJ_PATH },
 	{ SYS_openat, "openat", EFFECT_NONE, OBJ_AT },
-	{ SYS_openat2, "openat2", EFFECT_NONE, OBJ_AT },
+	/* glibc before 2.32 does not know SYS_openat2. */
+	{ __NR_openat2, "openat2", EFFECT_NONE, OBJ_AT },
 	{ SYS_creat, "creat", EFFECT_CHANGE, OBJ_PATH },
 	{ SYS_write, "write", EFFECT_CHANGE, OBJ_FD },
 	{ SYS_pwrite64, "pwrite64", EFFECT_CHANGE, OBJ_FD },
@@ -121,7 +122,7 @@ static unsigned long long open_flags(pid_t pid, const struct user_regs_struct *r
 
 static bool is_open(const struct user_regs_struct *regs)
 {
-	return regs->orig_rax == SYS_open || regs->orig_rax == SYS_openat || regs->orig_rax == SYS_openat2;
+	return regs->orig_rax == SYS_open || regs->orig_rax == SYS_openat || regs->orig_rax == __NR_openat2;
 }
 
 bool call_opens_place(pid_t pid, const struct user_regs_struct *regs)
@@ -145,7 +146,7 @@ enum effect call_effect(pid_t pid, const struct user_regs_struct *regs)
 
 bool call_may_again(const struct user_regs_struct *regs)
 {
-	return regs->orig_rax == SYS_openat2;
+	return regs->orig_rax == __NR_openat2;
 }
 
 const char *call_name(const struct user_regs_struct *regs)
