@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# Targets: all check check-crash fuzz fuzz-smoke check-node check-package packages-check packages-deps node-deps demo bench install clean; V=1 shows the commands.
+# Targets: all check check-crash fuzz fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps node-deps demo bench install clean; V=1 shows the commands.
 
 PREFIX     ?= /usr
 BINDIR     ?= $(PREFIX)/bin
@@ -131,6 +131,14 @@ $(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/qemu-wrapper/libwrapper.a $(BUILD
 fuzz-smoke: fuzz
 	$(Q)tests/fuzz/smoke $(FUZZ_BUILD)
 
+# The models of the protocol (docs/protocol.md), checked exhaustively, and with each rule broken on purpose.
+check-model:
+	$(Q)tests/model/check
+
+# What check-model takes.
+model-deps:
+	apt-get install -y --no-install-recommends gcc libc6-dev spin
+
 # The same behaviour on real kernels: boots Debian's in QEMU. tests/node/run has the tests' names, docs/test-beds.md the variables.
 check-node:
 	$(Q)tests/node/run
@@ -179,7 +187,7 @@ install: $(HELPER) $(WRAPPER)
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
 
-.PHONY: all programs unit inject check check-crash fuzz fuzz-programs fuzz-smoke check-node check-package packages-check packages-deps node-deps demo bench install clean
+.PHONY: all programs unit inject check check-crash fuzz fuzz-programs fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps node-deps demo bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

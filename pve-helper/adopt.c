@@ -95,6 +95,10 @@ static int adopt_vf(struct adoption *a, const struct want *w, const struct vgpu 
 		return 0;
 	if (rc < 0)
 		return err_move(e, &why, rc);
+	/* The wait for PVE's lock may have been long: another VM may have had the VF, and cleared it. */
+	rc = framework_nvidia_vfio.present(&a->c->root, v, e);
+	if (rc <= 0)
+		return rc;
 	keep(a, v, w->index);
 	return 1;
 }
