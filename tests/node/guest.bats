@@ -1,0 +1,36 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# A guest inside the node boots Linux with a vGPU. Where the node is emulated, KVM in it is, too, and then it stands still at times
+# before that guest is up; so this is run where it is named.
+
+# bats sets some of these, and the helpers use what is set here:
+# shellcheck disable=SC2154,SC2034
+
+load whole_helper
+
+setup_file() { node_with mdev; }
+
+setup() { clean_node; }
+
+teardown() { clean_node; }
+
+@test "a guest boots Linux with it, sees it, and powers off" {
+	local QEMU=(--kvm-arg -nodefaults --kvm-arg -display --kvm-arg none --kvm-arg -m --kvm-arg 256
+		--kvm-arg -accel --kvm-arg kvm --kvm-arg -cpu --kvm-arg host) STOPPED=()
+	local out=$BATS_TEST_TMPDIR/console tries
+
+	modprobe kvm_amd || modprobe kvm_intel
+	vm 100 "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$(uuid 100),id=hostpci0,bus=pci.0,addr=0x10 -kernel /payload/guest/vmlinux -initrd /payload/guest/initrd -append 'console=ttyS0 quiet panic=-1' -serial file:$out"
+	intent 100 A40-24A
+	works qm start 100
+	for ((tries = 0; tries < 1200; tries++)); do
+		! grep -q 'guest: done' "$out" || break
+		sleep 0.1
+	done
+	cat "$out"
+	grep -q 'lspci: 00:10.0 0300: 10de:2235' "$out"
+	# -no-shutdown keeps QEMU after the guest's power-off, as in PVE, until it is asked to quit.
+	works qm poweroff 100
+	contains "$(cat "$BATS_TEST_TMPDIR/trace")" 'hook 100 post-stop'
+	nothing_left 100
+}
