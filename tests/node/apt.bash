@@ -5,17 +5,16 @@
 # An index older than this many minutes is fetched anew.
 INDEX_AGE=1440
 
-# mirror LABEL: where this machine's apt gets the archive of that label from; nothing where it does not
-mirror() {
-	apt-get indextargets --format '$(LABEL)|$(SITE)' 'Identifier: Packages' | sed -n "s/^$1|//p" | sed 1q
-}
+# mirror LABEL SITES: where this machine's apt gets the archive of that label from, of the lines LABEL|SITE; nothing where it does not
+mirror() { sed -n "s/^$1|//p" <<< "$2" | sed 1q; }
 
 # sources RELEASE: a sources.list
 sources() {
-	local base security signed='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
+	local base security sites signed='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
 
-	base=$(mirror Debian)
-	security=$(mirror Debian-Security)
+	sites=$(apt-get indextargets --format '$(LABEL)|$(SITE)' 'Identifier: Packages')
+	base=$(mirror Debian "$sites")
+	security=$(mirror Debian-Security "$sites")
 	[ -n "$base" ] || die "apt knows no archive of Debian's here: 'apt-get update' first"
 	echo "deb $signed $base $1 main"
 	[ -z "$security" ] || echo "deb $signed $security $1-security main"
@@ -64,12 +63,28 @@ index() {
 	printf '%s\n' "$dir/apt.conf"
 }
 
+# known CONF KEY COMMAND: what `COMMAND CONF` prints, asked once of each index that is fetched: apt reads all of the index to answer
+known() {
+	local dir=${1%/*}
+	local answer=$dir/known-$2
+
+	if [ ! "$answer" -nt "$dir/fetched" ]; then
+		"$3" "$1" > "$answer.$BASHPID"
+		mv "$answer.$BASHPID" "$answer"
+	fi
+	cat "$answer"
+}
+
+ask_point_release() {
+	apt-get -c "$1" indextargets --format '$(LABEL)|$(VERSION)' 'Identifier: Packages' | sed -n 's/^Debian|//p' | sed 1q
+}
+
 # point_release RELEASE: its version, such as 12.11
 point_release() {
 	local conf
 
 	conf=$(index "$1")
-	apt-get -c "$conf" indextargets --format '$(LABEL)|$(VERSION)' 'Identifier: Packages' | sed -n 's/^Debian|//p' | sed 1q
+	known "$conf" point-release ask_point_release
 }
 
 # make_root RELEASE DIR PACKAGES [OPTION…]: a root with these packages (between commas) and no trace of this machine in it

@@ -29,7 +29,7 @@ contains() {
 	[[ $1 == *"$2"* ]] || fail "no '$2' in: $1"
 }
 
-# node_with mdev|vendor: that framework, as PVE's directories are at boot, and the snippet
+# node_with mdev|vendor: that framework, as PVE's directories are at boot, the snippet, and nothing of the file before
 node_with() {
 	driver_for "$1"
 	modprobe vfio_iommu_type1
@@ -38,6 +38,7 @@ node_with() {
 	: > /etc/pve/.version
 	ln -sf /usr/bin/pve-vgpu /var/lib/vz/snippets/pve-vgpu
 	node_facts
+	clean_node
 }
 
 # Where the cards are: GPU, GPU2, CARD, and the VFs of each GPU in VFS and VFS2, the first of them in VF and VF2. Looked for once
@@ -54,7 +55,7 @@ node_facts() {
 	export GPU GPU2 CARD VFS VFS2 VF VF2
 }
 
-# Between tests: nothing of the last one
+# After each test: nothing of it
 clean_node() {
 	local f
 

@@ -9,8 +9,6 @@ load whole_helper
 
 setup_file() { node_with vendor; }
 
-setup() { clean_node; }
-
 teardown() { clean_node; }
 
 @test "vendor VFIO: hook, reservation, QEMU on its slot, and nothing left after the stop" {

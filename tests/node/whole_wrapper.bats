@@ -12,7 +12,6 @@ setup_file() {
 	node_with mdev
 	pve_in
 	wrapper_in
-	clean_node
 }
 
 teardown_file() {
