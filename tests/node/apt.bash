@@ -52,6 +52,7 @@ index() {
 	if ! cmp -s "$dir/sources.new" "$dir/sources.list" || [ -z "$(find "$dir/fetched" -mmin "-$INDEX_AGE" 2>/dev/null)" ]; then
 		cp "$dir/sources.new" "$dir/sources.list"
 		if apt-get -qq -c "$dir/apt.conf" -o APT::Update::Error-Mode=any update >&2; then
+			rm -f "$dir"/known-*
 			touch "$dir/fetched"
 		elif [ -e "$dir/fetched" ]; then
 			say "the index of $1 could not be fetched: going on with that of $(date -r "$dir/fetched" '+%F %R')"
