@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,13 @@ int fail(struct err *e, int rc, const char *fmt, ...)
 	return rc;
 }
 
+/* ELOOP has a second meaning here (lib/root.h), which the C library's text does not tell. */
+static const char *text_of(int errnum)
+{
+	return errnum == ELOOP ? "a symbolic link that neither root nor the caller has made, or too many links" :
+		strerror(errnum);
+}
+
 int fail_errno(struct err *e, int errnum, const char *fmt, ...)
 {
 	va_list ap;
@@ -37,7 +45,7 @@ int fail_errno(struct err *e, int errnum, const char *fmt, ...)
 	va_start(ap, fmt);
 	AUTO_FREE char *what = xvasprintf(fmt, ap);
 	va_end(ap);
-	set_msg(e, xasprintf("%s: %s", what, strerror(errnum)));
+	set_msg(e, xasprintf("%s: %s", what, text_of(errnum)));
 	free(take_ptr(e->hint));
 	return -errnum;
 }
@@ -52,7 +60,7 @@ int fail_in(struct err *e, int rc, const char *fmt, ...)
 	va_start(ap, fmt);
 	AUTO_FREE char *what = xvasprintf(fmt, ap);
 	va_end(ap);
-	set_msg(e, xasprintf("%s: %s", what, e->msg ? e->msg : strerror(-rc)));
+	set_msg(e, xasprintf("%s: %s", what, e->msg ? e->msg : text_of(-rc)));
 	return rc;
 }
 

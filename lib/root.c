@@ -20,10 +20,12 @@
 int root_open(struct root *r, const char *path, struct err *e)
 {
 	AUTO_FD int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return fail_errno(e, errno, "open root directory '%s'", path);
 	r->fd = take_fd(&fd);
+	r->owner = st.st_uid;
 	r->walk = false;
 	return 0;
 }
@@ -34,13 +36,20 @@ void root_close(struct root *r)
 	r->fd = -1;
 }
 
+/* Where links are those of the file system itself, the kernel's or pmxcfs's, and no user makes one. */
+static bool links_are_fixed(const char *path)
+{
+	path += strspn(path, "/");
+	return !strncmp(path, "sys/", 4) || !strncmp(path, "proc/", 5) || !strncmp(path, "etc/pve/", 8);
+}
+
 static int open_in_root(int rootfd, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {
 		.flags = (unsigned int)flags | O_CLOEXEC,
 		/* O_TMPFILE has O_DIRECTORY's bit in it, and openat2 takes no mode with that. */
 		.mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? mode : 0,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_IN_ROOT | (links_are_fixed(path) ? RESOLVE_NO_MAGICLINKS : RESOLVE_NO_SYMLINKS),
 	};
 	/* glibc before 2.32 does not know SYS_openat2. */
 	long fd = syscall(__NR_openat2, rootfd, path, &how, sizeof(how));
@@ -71,11 +80,31 @@ static int stack_top(const struct stack *s, int rootfd)
 	return s->n ? s->fd[s->n - 1] : rootfd;
 }
 
+/*
+ * Where a link leads; -EINVAL: it is none. -ELOOP, as openat2 has it where links are not
+ * wanted: it is a link of somebody who has no say here. What is looked at is what is read,
+ * whatever takes that name meanwhile.
+ */
+static int read_link(const struct root *r, int at, const char *name, bool fixed, char **target)
+{
+	AUTO_FD int fd = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISLNK(st.st_mode))
+		return -EINVAL;
+	if (!fixed && st.st_uid && st.st_uid != geteuid() && st.st_uid != r->owner)
+		return -ELOOP;
+	return readlink_in(fd, "", target);
+}
+
 /* What RESOLVE_IN_ROOT does, one component at a time. */
-static int open_by_walk(int rootfd, const char *path, int flags, mode_t mode)
+static int open_by_walk(const struct root *r, const char *path, int flags, mode_t mode)
 {
 	__attribute__((cleanup(stack_free))) struct stack dirs = { 0 };
 	AUTO_FREE char *rest = xstrdup(path);
+	bool fixed = links_are_fixed(path);
 	int links = 0;
 
 	if (!*path)
@@ -86,7 +115,7 @@ static int open_by_walk(int rootfd, const char *path, int flags, mode_t mode)
 		const char *after = name + len + strspn(name + len, "/");
 		bool last = !*after, slash = name[len] == '/';
 		AUTO_FREE char *part = xstrndup(name, len);
-		int at = stack_top(&dirs, rootfd);
+		int at = stack_top(&dirs, r->fd);
 
 		if (!strcmp(part, "..")) {
 			if (dirs.n)
@@ -94,8 +123,10 @@ static int open_by_walk(int rootfd, const char *path, int flags, mode_t mode)
 		} else if (*part && strcmp(part, ".")) {
 			char *target = NULL;
 			int rc = last && !slash && flags & (O_NOFOLLOW | O_EXCL) ?
-				-EINVAL : readlink_in(at, part, &target);
+				-EINVAL : read_link(r, at, part, fixed, &target);
 
+			if (rc == -ELOOP)
+				return rc;
 			if (rc == 0) {
 				if (++links > MAX_LINKS) {
 					free(target);
@@ -127,7 +158,7 @@ static int open_by_walk(int rootfd, const char *path, int flags, mode_t mode)
 			*slot = fd;
 		}
 		if (last) {
-			int fd = openat(stack_top(&dirs, rootfd), ".", flags | O_CLOEXEC, mode);
+			int fd = openat(stack_top(&dirs, r->fd), ".", flags | O_CLOEXEC, mode);
 
 			return fd < 0 ? -errno : fd;
 		}
@@ -147,12 +178,13 @@ int root_openat(const struct root *r, const char *path, int flags, mode_t mode)
 		 * EPERM: a seccomp filter of an older container runtime. EAGAIN: a ".." could not
 		 * be proved to stay inside, for somewhere on this machine something was renamed or
 		 * mounted meanwhile, and where much of that goes on no number of tries is enough.
-		 * Source: openat2(2), RESOLVE_IN_ROOT
+		 * ELOOP: there is a link on the way, and whose it is has to be seen.
+		 * Source: openat2(2), RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS
 		 */
-		if (fd != -ENOSYS && fd != -EPERM && fd != -EAGAIN)
+		if (fd != -ENOSYS && fd != -EPERM && fd != -EAGAIN && fd != -ELOOP)
 			return fd;
 	}
-	return open_by_walk(r->fd, path, flags, mode);
+	return open_by_walk(r, path, flags, mode);
 }
 
 bool root_exists(const struct root *r, const char *path)

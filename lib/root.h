@@ -5,6 +5,11 @@
  * relative to it ("sys/bus/mdev/devices"); a symbolic link that is absolute
  * or climbs out is resolved inside the root, as in a chroot.
  *
+ * Outside of /sys, /proc and /etc/pve, where nobody makes one, a link is followed only where
+ * root has made it, or who runs the program, or who has the root directory, and may put there
+ * whatever he likes: any other is -ELOOP. The kernel's own protected_symlinks does that for
+ * the last component alone, and for directories that all may write to: proc_sys_fs(5).
+ *
  * Functions return 0 (or a descriptor, or a length) or -errno and name the
  * path in struct err.
  */
@@ -20,6 +25,7 @@
 
 struct root {
 	int fd;
+	uid_t owner;	/* of the directory */
 	bool walk;	/* resolve by hand: this kernel has no openat2 (before 5.6) */
 };
 

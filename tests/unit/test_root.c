@@ -218,6 +218,71 @@ static void test_paths(const struct tree *t)
 	}
 }
 
+#define NOBODY	65534
+
+/* As another user would have made it; root alone can do that, and is who runs the program. */
+static bool made_by(const struct tree *t, const char *link, uid_t uid)
+{
+	return fchownat(t->r.fd, link, uid, uid, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void test_owner(const struct tree *t)
+{
+	if (geteuid())
+		return;
+	TEST("root: another user's link is not followed, at the end or on the way, to read, write or make") {
+		CHECK(made_by(t, "absolute", NOBODY) && made_by(t, "a/dirlink", NOBODY) && made_by(t, "dangling", NOBODY));
+		CHECK_AT("absolute", "ELOOP");
+		CHECK_AT("twice", "ELOOP");
+		CHECK_AT("a/dirlink/file", "ELOOP");
+		CHECK_NUM(root_openat(&t->r, "absolute", O_WRONLY, 0), -ELOOP);
+		CHECK_NUM(root_openat(&t->r, "dangling", O_WRONLY | O_CREAT, 0600), -ELOOP);
+		CHECK_NUM(root_replace(&t->r, "a/dirlink/file", "x", 0600, NULL), -ELOOP);
+		CHECK_NUM(root_mkdir(&t->r, "a/dirlink/new", NULL), -ELOOP);
+		CHECK_NUM(root_unlink(&t->r, "a/dirlink/file", NULL), -ELOOP);
+		CHECK(!root_exists(&t->r, "etc/nowhere"));
+		CHECK_AT("a/b/file", "deep");
+	}
+	TEST("root: the message tells of it") {
+		AUTO_ERR struct err e = { 0 };
+		AUTO_FREE char *text = NULL;
+		size_t len;
+
+		CHECK_NUM(root_read(&t->r, "absolute", &text, &len, &e), -ELOOP);
+		CHECK_STR(e.msg, "read '/absolute': a symbolic link that neither root nor the caller has made, or too many links");
+	}
+	TEST("root: another user's link is shown and taken away as the link that it is") {
+		AUTO_FREE char *target = NULL;
+
+		CHECK_NUM(root_readlink(&t->r, "absolute", &target, NULL), 0);
+		CHECK_STR(target, "/etc/file");
+		CHECK_NUM(root_replace(&t->r, "etc/../dangling", "mine", 0600, NULL), 0);
+		CHECK_AT("dangling", "mine");
+		CHECK_NUM(root_unlink(&t->r, "etc/../dangling", NULL), 0);
+		CHECK_NUM(symlinkat("/etc/nowhere", t->r.fd, "dangling"), 0);
+		CHECK(made_by(t, "absolute", 0) && made_by(t, "a/dirlink", 0));
+	}
+	TEST("root: a link of who has the root directory is followed, for all of it is his") {
+		struct root his = t->r;
+
+		CHECK(made_by(t, "absolute", NOBODY));
+		his.owner = NOBODY;
+
+		AUTO_FD int fd = root_openat(&his, "absolute", O_RDONLY, 0);
+
+		CHECK(fd >= 0);
+		CHECK(made_by(t, "absolute", 0));
+	}
+	TEST("root: links in /sys, /proc and /etc/pve are nobody's work, whoever they belong to") {
+		CHECK_NUM(shell(t->outside, "mkdir -p root/sys/d root/proc root/etc/pve; echo dev > root/sys/d/f; ln -s d root/sys/l; ln -s /sys/d root/proc/l; "
+				 "ln -s /sys/d root/etc/pve/local"), 0);
+		CHECK(made_by(t, "sys/l", NOBODY) && made_by(t, "proc/l", NOBODY) && made_by(t, "etc/pve/local", NOBODY));
+		CHECK_AT("sys/l/f", "dev");
+		CHECK_AT("/proc/l/f", "dev");
+		CHECK_AT("etc/pve/local/f", "dev");
+	}
+}
+
 static void test_read(const struct tree *t)
 {
 	TEST("root_read: counts NULs, and says what it could not read") {
@@ -520,6 +585,7 @@ int main(void)
 			t = tree_make(walk);
 		}
 		test_paths(&t);
+		test_owner(&t);
 		test_read(&t);
 		test_write_attr(&t);
 		test_change(&t);
