@@ -9,7 +9,7 @@ char *alive_because(const struct life *l)
 		return xasprintf("its start began %lld s ago (start-grace is %lld s)",
 				 (long long)(l->age_ms / 1000), (long long)(l->grace_ms / 1000));
 	if (l->locked)
-		return xstrdup("PVE holds the lock of its config");
+		return xstrdup(l->locked);
 	if (l->qemu)
 		return xasprintf("its QEMU runs (pid %d)", (int)l->qemu);
 	if (l->open_by)

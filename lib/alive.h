@@ -13,7 +13,7 @@
 struct life {
 	pid_t open_by;		/* a process that has one of the vGPUs open, 0: none */
 	pid_t qemu;		/* the VM's QEMU by PVE's own test, 0: none */
-	bool locked;		/* somebody holds PVE's lock on the VM's config */
+	const char *locked;	/* why PVE's lock on the VM's config counts as held; NULL: nobody has it */
 	int64_t age_ms;		/* since the claim, in this boot; negative: it does not count */
 	int64_t grace_ms;	/* start-grace */
 };

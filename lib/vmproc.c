@@ -7,10 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "parse.h"
 #include "xalloc.h"
+
+#define PVE_LOCK_DIR	"var/lock/qemu-server"
 
 /* Is the program QEMU as PVE sees it? */
 static bool is_qemu(const char *argv0)
@@ -81,15 +85,40 @@ pid_t vm_qemu_pid(const struct root *r, unsigned int vmid)
 	return vm_qemu_cmdline(cmdline, len, name) ? pid : 0;
 }
 
-bool vm_lock_held(const struct root *r, unsigned int vmid)
+/* Nobody else may have made it, or could put something else there. */
+static bool is_roots(const struct root *r, int fd, mode_t type)
 {
-	AUTO_FREE char *path = xasprintf("var/lock/qemu-server/lock-%u.conf", vmid);
-	AUTO_FD int fd = root_openat(r, path, O_RDONLY, 0);
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type && !(st.st_mode & S_IWOTH) &&
+		(!st.st_uid || st.st_uid == geteuid() || st.st_uid == r->owner);
+}
+
+/*
+ * All may write to the directory above it, so it may be somebody else's: then it proves
+ * nothing. A FIFO would have us wait for its writer.
+ */
+const char *vm_lock_held(const struct root *r, unsigned int vmid)
+{
+	static const char strange[] = "the lock of its config is not root's: ls -la /" PVE_LOCK_DIR;
+	AUTO_FREE char *name = xasprintf("lock-%u.conf", vmid);
+	AUTO_FD int dirfd = root_openat(r, PVE_LOCK_DIR, O_PATH | O_DIRECTORY, 0);
+
+	if (dirfd == -ENOENT)
+		return NULL;
+	if (dirfd < 0 || !is_roots(r, dirfd, S_IFDIR))
+		return strange;
+
+	AUTO_FD int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
-		return false;
+		return errno == ENOENT ? NULL : strange;
+	if (!is_roots(r, fd, S_IFREG))
+		return strange;
 	/* Shared, so that two who ask at once do not take each other for PVE. */
-	return flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return NULL;
+	return "PVE holds the lock of its config";
 }
 
 static void read_fds(int proc_fd, const char *pid_text, pid_t pid, struct vfio_users *out)

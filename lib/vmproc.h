@@ -29,9 +29,11 @@ bool vm_qemu_cmdline(const char *cmdline, size_t len, const char *pidfile);
 /*
  * Whether somebody holds PVE's lock on the VM's config, as PVE does through a
  * whole start, from before pre-start until QEMU runs. Asked with a lock that is
- * given back at once.
+ * given back at once. Returns NULL where nobody does, else the reason to take it
+ * for held, which nobody frees: also where the lock is not root's or cannot be
+ * opened, for then nobody is proved to be away.
  */
-bool vm_lock_held(const struct root *r, unsigned int vmid);
+const char *vm_lock_held(const struct root *r, unsigned int vmid);
 
 /* Who has what below /dev/vfio open; one pass over /proc. */
 struct vfio_user {

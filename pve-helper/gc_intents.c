@@ -98,8 +98,10 @@ static bool has_left(const struct root *r, unsigned int vmid)
 /* Why the VM's section must stay; NULL: it need not. */
 static const char *why_kept(const struct ctx *c, unsigned int vmid)
 {
-	if (vm_lock_held(&c->root, vmid))
-		return "PVE holds the lock of its config";
+	const char *locked = vm_lock_held(&c->root, vmid);
+
+	if (locked)
+		return locked;
 	if (has_left(&c->root, vmid))
 		return c->dry_run ? "it would go once what the VM has on this node is removed" :
 				    "what the VM has on this node is to be removed first";

@@ -15,7 +15,7 @@ int main(void)
 		CHECK_STR(why, NULL);
 	}
 	TEST("alive: each reason alone is enough, and is named") {
-		AUTO_FREE char *locked = WHY(.locked = true);
+		AUTO_FREE char *locked = WHY(.locked = "PVE holds the lock of its config");
 		AUTO_FREE char *qemu = WHY(.qemu = 42);
 		AUTO_FREE char *open = WHY(.open_by = 43);
 
@@ -35,7 +35,7 @@ int main(void)
 	TEST("alive: without a grace, and without a claim, age says nothing") {
 		AUTO_FREE char *none = alive_because(&(struct life){ .age_ms = 0, .grace_ms = 0 });
 		AUTO_FREE char *unknown = alive_because(&(struct life){ .age_ms = -1, .grace_ms = 300000 });
-		AUTO_FREE char *held = alive_because(&(struct life){ .age_ms = -1, .grace_ms = 300000, .locked = true });
+		AUTO_FREE char *held = alive_because(&(struct life){ .age_ms = -1, .grace_ms = 300000, .locked = "PVE holds the lock of its config" });
 
 		CHECK_STR(none, NULL);
 		CHECK_STR(unknown, NULL);

@@ -2,6 +2,7 @@
 #include "vmproc.h"
 
 #include <sys/file.h>
+#include <unistd.h>
 
 #include "tree.h"
 
@@ -72,6 +73,29 @@ int main(void)
 		CHECK_NUM(flock(fd, LOCK_UN), 0);
 		CHECK(!vm_lock_held(&tree, 100));
 		CHECK_NUM(flock(fd, LOCK_EX | LOCK_NB), 0);
+	}
+	TEST("vm_lock_held: a FIFO, a link or a directory in the lock's place proves nothing, and nobody waits for it") {
+		static const char *const plants[] = { "mkfifo", "mkdir", "ln -s lock-100.conf" };
+
+		for (size_t i = 0; i < ARRAY_SIZE(plants); i++) {
+			CHECK_NUM(shell(tree_dir, "%s var/lock/qemu-server/lock-102.conf", plants[i]), 0);
+			alarm(10);
+			CHECK_HAS(vm_lock_held(&tree, 102), "is not root's");
+			alarm(0);
+			CHECK_NUM(shell(tree_dir, "rm -r var/lock/qemu-server/lock-102.conf"), 0);
+		}
+		CHECK(!vm_lock_held(&tree, 102));
+	}
+	TEST("vm_lock_held: a directory that others can write to, or have made, proves nothing") {
+		CHECK_NUM(shell(tree_dir, "chmod 1777 var/lock/qemu-server"), 0);
+		CHECK_HAS(vm_lock_held(&tree, 102), "is not root's");
+		CHECK_NUM(shell(tree_dir, "chmod 755 var/lock/qemu-server"), 0);
+		CHECK(!vm_lock_held(&tree, 102));
+		if (geteuid() == 0) {
+			CHECK_NUM(shell(tree_dir, "chown 65534 var/lock/qemu-server"), 0);
+			CHECK_HAS(vm_lock_held(&tree, 102), "is not root's");
+			CHECK_NUM(shell(tree_dir, "chown 0 var/lock/qemu-server"), 0);
+		}
 	}
 	TEST("vfio_users: who has what, and nothing that only looks like it") {
 		AUTO_VFIO_USERS struct vfio_users u = { 0 };
