@@ -52,6 +52,17 @@ struct ends {
 	int out, errors, report;
 };
 
+/* In the child. What a signal does, and to whom it comes, is not as our caller has left it. */
+static void default_signals(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* In the child. Only what is safe behind fork(). */
 __attribute__((noreturn))
 static void become(const char *path, char *const *argv, const struct ends *to)
@@ -59,14 +70,12 @@ static void become(const char *path, char *const *argv, const struct ends *to)
 	static char env_path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", env_lang[] = "LC_ALL=C";
 	char *const env[] = { env_path, env_lang, NULL };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	sigset_t none;
 
 	/* A group of its own: what it starts is killed with it. */
 	setpgid(0, 0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	if (null >= 0 && dup2(null, 0) >= 0 && dup2(to->out, 1) >= 0 && dup2(to->errors, 2) >= 0)
+	default_signals();
+	/* Our caller's directory may be gone, and shells complain of that. */
+	if (chdir("/") == 0 && null >= 0 && dup2(null, 0) >= 0 && dup2(to->out, 1) >= 0 && dup2(to->errors, 2) >= 0)
 		execve(path, argv, env);
 
 	int why = errno;

@@ -27,7 +27,7 @@ void process_result_free(struct process_result *r);
 
 /*
  * Run it to its end. The environment is PATH and LC_ALL=C; standard input is
- * empty. Fills *res, which the caller releases, in every case.
+ * empty, the directory is "/", no signal is ignored or blocked. Fills *res, which the caller releases, in every case.
  *
  * Returns 0 where it has run, whatever its status; -ENOENT: it is not there;
  * -ETIMEDOUT: it has been killed, or left behind where even that does not end

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include <errno.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "process.h"
@@ -68,6 +69,25 @@ int main(void)
 		CHECK(fchmod(fd, 0755) == 0);
 		CHECK_NUM(process_run(&tree, &p, &res, &e), -EIO);
 		CHECK_HAS(e.msg, "could not be run: No such file or directory");
+	}
+	TEST("process: it begins with no signal ignored or blocked, and in a directory that is there") {
+		AUTO_PROCESS struct process_result res;
+		AUTO_FREE char *here = xasprintf("%s/gone", tree_dir);
+		sigset_t all, before;
+
+		sigfillset(&all);
+		sigprocmask(SIG_BLOCK, &all, &before);
+		signal(SIGXFSZ, SIG_IGN);
+		signal(SIGUSR1, SIG_IGN);
+		CHECK_NUM(root_mkdir(&tree, "gone", NULL), 0);
+		CHECK(chdir(here) == 0 && rmdir(here) == 0);
+		CHECK_NUM(run("pwd; grep -E '^Sig(Blk|Ign):' /proc/self/status", true, &res, NULL), 0);
+		CHECK_STR(res.out, "/\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+		CHECK_STR(res.errors, "");
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		signal(SIGXFSZ, SIG_DFL);
+		signal(SIGUSR1, SIG_DFL);
+		CHECK(chdir("/") == 0);
 	}
 	return tap_done();
 }
