@@ -68,8 +68,7 @@ static char **argv_of(char *path, const char *const *args)
 __attribute__((noreturn))
 static void become(const struct script *s, char *const *argv, pid_t parent, int report)
 {
-	signal(SIGPIPE, SIG_DFL);
-	umask(s->umask);
+	surroundings_restore(s->before);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (s->mark)
 		setenv(s->mark, s->mark_value, 1);

@@ -6,16 +6,15 @@
 #ifndef SCRIPT_H
 #define SCRIPT_H
 
-#include <sys/types.h>
-
 #include "err.h"
 #include "root.h"
+#include "surroundings.h"
 
 struct script {
 	const char *path;		/* from the root: "/var/lib/vz/snippets/own.sh" */
 	const char *const *args;	/* behind its name, ended by NULL */
 	const char *mark, *mark_value;	/* one variable more for its environment */
-	mode_t umask;			/* that the caller of this program had */
+	const struct surroundings *before;	/* of who has called this program */
 };
 
 /*

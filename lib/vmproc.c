@@ -121,6 +121,18 @@ const char *vm_lock_held(const struct root *r, unsigned int vmid)
 	return "PVE holds the lock of its config";
 }
 
+/*
+ * Whether an open file of that name is none of the kernel's devices: in a mount namespace of
+ * its own any user has what files he likes at /dev/vfio, and the name alone would keep a
+ * vGPU for ever. What cannot be looked at counts as the device.
+ */
+static bool is_no_device(int fd_dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(fd_dir, name, &st, 0) == 0 && !S_ISCHR(st.st_mode);
+}
+
 static void read_fds(int proc_fd, const char *pid_text, pid_t pid, struct vfio_users *out)
 {
 	static const char prefix[] = "/dev/vfio/";
@@ -136,7 +148,7 @@ static void read_fds(int proc_fd, const char *pid_text, pid_t pid, struct vfio_u
 		AUTO_FREE char *target = NULL;
 
 		if (entry->d_name[0] == '.' || readlink_in(fd, entry->d_name, &target) < 0 ||
-		    strncmp(target, prefix, sizeof(prefix) - 1))
+		    strncmp(target, prefix, sizeof(prefix) - 1) || is_no_device(fd, entry->d_name))
 			continue;
 
 		struct vfio_user *u = GROW(out->u, out->n);

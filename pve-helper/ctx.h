@@ -4,16 +4,16 @@
 #define CTX_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 #include "err.h"
 #include "root.h"
+#include "surroundings.h"
 
 struct ctx {
 	struct root root;
 	bool json;
 	bool dry_run;
-	mode_t umask;			/* as we were given it */
+	struct surroundings before;	/* as we were given them */
 	const char *migrated_from;	/* PVE_MIGRATED_FROM, as PVE sets it for a hookscript */
 };
 

@@ -4,14 +4,10 @@
  * place that prints failures.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cleanup.h"
 #include "commands.h"
@@ -222,24 +218,6 @@ static bool wants_help(char *const *words)
 	return false;
 }
 
-/*
- * Descriptors 0 to 2 are there, or what is opened next would get their numbers
- * and be written to; files that we make are readable; and a reader of our
- * messages who goes away does not end us half way.
- */
-static void settle_process(struct ctx *c)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
-	c->umask = umask(022);
-	signal(SIGPIPE, SIG_IGN);
-}
-
 /* argv[0] is the command's word, or what stands for it. */
 static int run_command(const struct command *cmd, struct ctx *c, const char *root,
 		       int argc, char *argv[])
@@ -269,7 +247,10 @@ int main(int argc, char *argv[])
 	const struct command *cmd;
 	AUTO_ERR struct err e = { 0 };
 
-	settle_process(&c);
+	if (surroundings_settle(&c.before, &e) < 0) {
+		print_failure(&e);
+		return EXIT_FAILED;
+	}
 	if (read_globals(argc, argv, &g, &c, &e) < 0)
 		return usage_error(NULL, &e);
 	if (g.help || g.version) {

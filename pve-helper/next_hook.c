@@ -84,7 +84,7 @@ static int run(const struct phase *p, const struct vmconf *conf, const char *vol
 	AUTO_FREE char *path = NULL;
 	const char *const args[] = { vmid, phase, NULL };
 	struct script s = {
-		.args = args, .mark = MARK, .mark_value = mark, .umask = p->c->umask,
+		.args = args, .mark = MARK, .mark_value = mark, .before = &p->c->before,
 	};
 	int rc = next_hook_path(&p->c->root, volume, &path, e);
 
