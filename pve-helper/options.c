@@ -14,7 +14,8 @@
 /* Edits between what was written and what was meant. */
 #define NEAR	2
 
-enum { OPT_JSON = 256, OPT_DRY_RUN };
+/* With "-" getopt gives what is no option as 1: without, POSIXLY_CORRECT would end the options at the first word. getopt(3) */
+enum { OPT_WORD = 1, OPT_JSON = 256, OPT_DRY_RUN };
 
 static struct option *all_options(const struct option_set *o)
 {
@@ -91,10 +92,12 @@ int options_read(struct ctx *c, int argc, char *argv[], const struct option_set 
 		return RC_USAGE;
 	optind = 0;
 	opterr = 0;
-	while ((got = getopt_long(argc, argv, ":", all, NULL)) != -1) {
+	while ((got = getopt_long(argc, argv, "-:", all, NULL)) != -1) {
 		if (got == '?' || got == ':')
 			return options_bad(all, argv, got, e);
-		if (got == OPT_JSON)
+		if (got == OPT_WORD)
+			argv[left++] = optarg;
+		else if (got == OPT_JSON)
 			c->json = true;
 		else if (got == OPT_DRY_RUN)
 			c->dry_run = true;

@@ -110,6 +110,23 @@ teardown() {
 	assert_output "'--help' is no vGPU type of this node"
 }
 
+@test "options: behind words they count with POSIXLY_CORRECT, too, and behind -- they do not" {
+	a40
+	vm 100
+	intent 100 A40-24A
+	for posix in '' yes; do
+		run env ${posix:+POSIXLY_CORRECT=1} "$PVE_VGPU" --root "$ROOT" create A40-24A --dry-run
+		assert_success
+		run env ${posix:+POSIXLY_CORRECT=1} "$PVE_VGPU" --root "$ROOT" plan 100 --json
+		assert_success
+		run env ${posix:+POSIXLY_CORRECT=1} "$PVE_VGPU" --root "$ROOT" create --dry-run -- A40-24A
+		assert_success
+		run env ${posix:+POSIXLY_CORRECT=1} "$PVE_VGPU" --root "$ROOT" create -- A40-24A --dry-run
+		assert_failure 2
+	done
+	assert_equal "$(mdevs)" ''
+}
+
 @test "root: a directory that is not there is named" {
 	run -1 "$PVE_VGPU" --root "$ROOT/none" types
 	assert_output "open root directory '$ROOT/none': No such file or directory"
