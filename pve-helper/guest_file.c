@@ -16,15 +16,43 @@
 
 #define TOKEN_MAX	(64 * 1024)
 
+/* Without links; NULL where our own directory is gone. The caller frees it. */
+static char *absolute(const char *file)
+{
+	AUTO_FREE char *here = *file == '/' ? NULL : getcwd(NULL, 0);
+
+	if (*file == '/')
+		return xstrdup(file);
+	return here ? xasprintf("%s/%s", here, file) : NULL;
+}
+
+/*
+ * A file of the admin's: not through another user's link, as it may lie in /tmp. What a shell
+ * has opened (/dev/fd/63) is reached by a link of the kernel's.
+ */
+static int open_named(const char *file)
+{
+	AUTO(root_close) struct root top = ROOT_CLOSED;
+	AUTO_FREE char *path = absolute(file);
+	int rc;
+
+	if (!path || !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6)) {
+		rc = open(file, O_RDONLY | O_CLOEXEC);
+		return rc < 0 ? -errno : rc;
+	}
+	rc = root_open(&top, "/", NULL);
+	return rc < 0 ? rc : root_openat(&top, path, O_RDONLY, 0);
+}
+
 int guest_file_read(const char *file, char **text, size_t *len, struct err *e)
 {
-	AUTO_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
+	AUTO_FD int fd = open_named(file);
 	AUTO_FREE char *buf = xcalloc(TOKEN_MAX + 2, 1);
 	size_t n = 0;
 	ssize_t got = 1;
 
 	if (fd < 0)
-		return fail_errno(e, errno, "read %s", QUOTED(file));
+		return fail_errno(e, -fd, "read %s", QUOTED(file));
 	while (got && n <= TOKEN_MAX) {
 		got = read(fd, buf + n, TOKEN_MAX + 1 - n);
 		if (got < 0)
@@ -139,23 +167,26 @@ static int write_at(const struct root *r, const char *path, const char *shown, c
 int guest_file_write(const struct root *r, const char *file, const char *text, const char *token,
 		     bool dry_run, struct err *e)
 {
-	struct root dir = ROOT_CLOSED;
-	AUTO_FREE char *at = NULL;
-	AUTO_FREE char *base = NULL;
-	char *slash;
+	AUTO(root_close) struct root top = ROOT_CLOSED;
+	AUTO_FREE char *path = NULL, *dir = NULL, *below = NULL;
 	int rc;
 
 	if (r)
 		return write_at(r, file, file, text, token, dry_run, e);
-	at = xstrdup(file);
-	slash = strrchr(at, '/');
-	base = xasprintf("./%s", path_base(file));
-	if (slash)
-		slash[1] = '\0';
-	rc = root_open(&dir, slash ? at : ".", NULL);
+	path = absolute(file);
+	if (!path)
+		return fail_errno(e, errno, "write %s: find out the current directory", QUOTED(file));
+	dir = xstrdup(path);
+	strrchr(dir, '/')[1] = '\0';
+	rc = root_open(&top, "/", e);
 	if (rc < 0)
-		return fail_errno(e, -rc, "write %s: open its directory", QUOTED(file));
-	rc = write_at(&dir, base, file, text, token, dry_run, e);
-	root_close(&dir);
-	return rc;
+		return rc;
+
+	AUTO_FD int there = root_openat(&top, dir, O_PATH | O_DIRECTORY, 0);
+
+	if (there < 0)
+		return fail_errno(e, -there, "write %s: open its directory", QUOTED(file));
+	/* A file in the root directory has one above it, too. */
+	below = xasprintf(".%s", path);
+	return write_at(&top, below, file, text, token, dry_run, e);
 }
