@@ -78,27 +78,21 @@ sub with_intent {
 
 # --- ways out ---------------------------------------------------------------------------
 
-# The VM is started again at once, and another beside it; then gc
-sub starts_again {
-    my ($node, $run, $s) = @_;
-    my %wanted = (100 => $s->{vgpus}, 101 => 1);
+# Both VMs are started, in this order; then gc
+sub starts {
+    my (@order) = @_;
 
-    return (
-        Crash::Life::lives($node, $run, \%wanted, 100, 101),
-        Crash::Life::collect($node, $run),
-    );
+    return sub {
+        my ($node, $run, $s) = @_;
+
+        return (
+            Crash::Life::lives($node, $run, { 100 => $s->{vgpus}, 101 => 1 }, @order),
+            Crash::Life::collect($node, $run),
+        );
+    };
 }
 
-# Another VM is started first
-sub other_first {
-    my ($node, $run, $s) = @_;
-    my %wanted = (100 => $s->{vgpus}, 101 => 1);
-
-    return (
-        Crash::Life::lives($node, $run, \%wanted, 101, 100),
-        Crash::Life::collect($node, $run),
-    );
-}
+my $starts_again = starts(100, 101);
 
 # Nobody starts the VM, and gc comes; then both start
 sub collected {
@@ -107,11 +101,11 @@ sub collected {
     return (
         Crash::Life::collect($node, $run),
         Crash::Life::nothing_left($node),
-        starts_again($node, $run, $s),
+        $starts_again->($node, $run, $s),
     );
 }
 
-my @STARTS = ([ 'next start' => \&starts_again ], [ 'other VM first' => \&other_first ], [ 'gc' => \&collected ]);
+my @STARTS = ([ 'next start' => $starts_again ], [ 'other VM first' => starts(101, 100) ], [ 'gc' => \&collected ]);
 
 # The VM runs on: nothing takes its vGPU, and its end does
 sub runs_on {
@@ -124,7 +118,7 @@ sub runs_on {
         Crash::Life::stop($node, $run, 100),
         Crash::Life::collect($node, $run),
         Crash::Life::nothing_left($node),
-        starts_again($node, $run, $s),
+        $starts_again->($node, $run, $s),
     );
 }
 
