@@ -38,6 +38,24 @@ all_passed() {
 	assert_output 'passed 1 '
 }
 
+@test "results are kept for each program: what is there is not run again, and what is missing is named" {
+	local results=$BATS_TEST_TMPDIR/results
+
+	run -0 "$CRASH" --results "$results" --jobs 2 --what kill post-start-mdev
+	all_passed 10
+	assert_output 'post-start-mdev kill: '
+	assert_output "| post-start-mdev | ${BASH_REMATCH[2]}/${BASH_REMATCH[1]} |"
+	run -0 "$CRASH" --results "$results" --what kill post-start-mdev
+	all_passed 10
+	refute_output 'post-start-mdev kill: '
+	run -1 "$CRASH" --results "$results" --table post-start-mdev
+	assert_output 'missing: post-start-mdev fail, post-start-mdev read'
+	# Another program has none of them.
+	{ cat "$PVE_VGPU" && echo; } > "$BATS_TEST_TMPDIR/other"
+	PVE_VGPU=$BATS_TEST_TMPDIR/other run -1 "$CRASH" --results "$results" --table --what kill post-start-mdev
+	assert_output '0 points tried, 0 passed'
+}
+
 @test "inject: each point is named, met once, and none that does not come is passed over" {
 	local points=$BATS_TEST_TMPDIR/points program
 
