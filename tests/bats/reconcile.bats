@@ -82,6 +82,22 @@ config() {
 	config 100 | grep -q "mdev=$B\$"
 }
 
+@test "what an old id was is still known behind a change that PVE has refused" {
+	vm 100 "hostpci0: $VF,mdev=nvidia-9002" 'lock: backup'
+	intent 100 'A40-24A, A40-12A'
+	before nvidia-9001 'NVIDIA A40-24A' nvidia-9002 'NVIDIA A40-12A'
+	run pve_vgpu reconcile
+	assert_failure
+	assert_output 'VM is locked (backup)'
+	vm 100 "hostpci0: $VF,mdev=nvidia-9002"
+	run pve_vgpu reconcile
+	assert_success
+	config 100 | grep -q "mdev=$B\$"
+	# Behind one that has done all of it the new ids are what was seen.
+	grep -q "\"$B\"" "$ROOT/var/lib/pve-vgpu/types.json"
+	run -1 grep nvidia-9002 "$ROOT/var/lib/pve-vgpu/types.json"
+}
+
 @test "an id that another choice has now is not taken for it" {
 	vm 100 "hostpci0: $VF,mdev=$A"
 	intent 100 'A40-24A, A40-12A'
