@@ -2,12 +2,15 @@
 #include "sweep.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "catalog.h"
 #include "cleanup.h"
+#include "clock.h"
 #include "parse.h"
 #include "reservation.h"
 #include "rundir.h"
@@ -33,7 +36,15 @@ static pid_t writer_of(const char *name, const char *of)
 	return of && strcmp(copy + 1, of) ? 0 : (pid_t)pid;
 }
 
-static void sweep(const struct root *r, const char *dir, const char *of)
+static bool is_younger(const struct root *r, const char *path, unsigned int seconds)
+{
+	AUTO_FD int fd = root_openat(r, path, O_PATH | O_NOFOLLOW, 0);
+	struct stat st;
+
+	return fd < 0 || fstat(fd, &st) < 0 || st.st_mtime + (time_t)seconds > clock_epoch();
+}
+
+static void sweep(const struct root *r, const char *dir, const char *of, unsigned int younger_s)
 {
 	AUTO_STRLIST struct strlist names = { 0 };
 
@@ -43,16 +54,27 @@ static void sweep(const struct root *r, const char *dir, const char *of)
 		pid_t pid = writer_of(names.s[i], of);
 		AUTO_FREE char *path = xasprintf("%s/%s", dir, names.s[i]);
 
-		if (pid && kill(pid, 0) < 0 && errno == ESRCH)
+		if (pid && kill(pid, 0) < 0 && errno == ESRCH && !(younger_s && is_younger(r, path, younger_s)))
 			root_unlink(r, path, NULL);
 	}
 }
 
 void sweep_temporaries(const struct root *r)
 {
-	sweep(r, RUN_DIR, NULL);
-	sweep(r, RUN_DIR "/standalone", NULL);
-	sweep(r, CATALOG_DIR, NULL);
+	sweep(r, RUN_DIR, NULL, 0);
+	sweep(r, RUN_DIR "/standalone", NULL, 0);
+	sweep(r, CATALOG_DIR, NULL, 0);
 	/* The directory is PVE's, and one file there is ours to write. */
-	sweep(r, RESERVATION_DIR, RESERVATION_NAME);
+	sweep(r, RESERVATION_DIR, RESERVATION_NAME, 0);
+}
+
+void sweep_temporaries_of(const struct root *r, const char *path, unsigned int younger_s)
+{
+	AUTO_FREE char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+
+	if (!slash)
+		return;
+	*slash = '\0';
+	sweep(r, dir, slash + 1, younger_s);
 }

@@ -11,4 +11,11 @@
  */
 void sweep_temporaries(const struct root *r);
 
+/*
+ * The same for the one file at path, whose directory has others' files, too. Those
+ * younger than so many seconds stay: on a shared storage their process may be
+ * another node's. 0: any age.
+ */
+void sweep_temporaries_of(const struct root *r, const char *path, unsigned int younger_s);
+
 #endif

@@ -12,6 +12,7 @@
 #include "release.h"
 #include "runstate.h"
 #include "scan.h"
+#include "scheduler_node.h"
 #include "sweep.h"
 #include "vmproc.h"
 #include "xalloc.h"
@@ -262,7 +263,9 @@ int gc_collect(const struct ctx *c, const struct settings *settings, unsigned in
 		if (v->owner == OWNER_PVE && *v->uuid && v->vmid != not_vmid)
 			collect_pattern(&gc, v);
 	}
-	if (!c->dry_run)
+	if (!c->dry_run) {
 		sweep_temporaries(&c->root);
+		sweep_temporaries_of(&c->root, SCHEDULER_PATH, 0);
+	}
 	return 0;
 }

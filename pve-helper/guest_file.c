@@ -12,9 +12,13 @@
 #include "guest_data.h"
 #include "quote.h"
 #include "storage.h"
+#include "sweep.h"
 #include "xalloc.h"
 
 #define TOKEN_MAX	(64 * 1024)
+
+/* Seconds that nobody takes to write one. */
+#define TEMPORARY_S	60
 
 /* Without links; NULL where our own directory is gone. The caller frees it. */
 static char *absolute(const char *file)
@@ -146,6 +150,9 @@ static int write_at(const struct root *r, const char *path, const char *shown, c
 
 	if (rc < 0)
 		return rc;
+	/* A writer that was killed has left the token there, and nobody else comes by. */
+	if (!dry_run)
+		sweep_temporaries_of(r, path, TEMPORARY_S);
 	rc = root_read(r, path, &old, &len, &why);
 	if (rc < 0 && rc != -ENOENT)
 		return err_move(e, &why, rc);

@@ -120,6 +120,28 @@ feature() {
 	assert_output "is up to date: /var/lib/vz/snippets/vgpu-guest-100.yaml"
 }
 
+@test "what writers that were killed have left, a token in it, goes with the next write of that file" {
+	local left=${FILE%/*}/.vgpu-guest-100.yaml gone
+
+	vm 100
+	intent 100 A40-24Q
+	mkdir -p "${FILE%/*}"
+	sh -c ':' & gone=$!
+	wait $gone
+	touch -d '2 minutes ago' "$left.$gone.tmp" "$left.$$.tmp" "${FILE%/*}/.vgpu-guest-101.yaml.$gone.tmp"
+	run pve_vgpu guest 100 --storage local --dry-run
+	assert_success
+	[ -e "$left.$gone.tmp" ]
+	run pve_vgpu guest 100 --storage local
+	assert_success
+	assert_equal "$(find "${FILE%/*}" -name '*.tmp' -printf '%f\n' | sort)" ".vgpu-guest-100.yaml.$$.tmp"$'\n.vgpu-guest-101.yaml.'"$gone.tmp"
+	# On a shared storage another node may be at work, whose processes do not show here.
+	touch "$left.$gone.tmp"
+	run pve_vgpu guest 100 --storage local
+	assert_success
+	[ -e "$left.$gone.tmp" ]
+}
+
 @test "what cicustom has besides is kept, and other vendor data are warned of" {
 	vm 100 'cicustom: user=local:snippets/u.yaml,vendor=local:snippets/v.yaml'
 	intent 100 A40-24Q

@@ -543,8 +543,12 @@ killed() {
 	touch "$ROOT/run/qemu-server/.pci-id-reservations.$!.tmp" "$ROOT/run/qemu-server/.100.pid.$!.tmp"
 	mkdir -p "$ROOT/var/lib/pve-vgpu"
 	touch "$ROOT/var/lib/pve-vgpu/.types.json.$!.tmp"
+	# What modprobe reads is others' directory, too.
+	mkdir -p "$ROOT/etc/modprobe.d"
+	touch "$ROOT/etc/modprobe.d/.pve-vgpu.conf.$!.tmp" "$ROOT/etc/modprobe.d/.pve-vgpu.conf.$$.tmp" "$ROOT/etc/modprobe.d/.nvidia.conf.$!.tmp"
 	run pve_vgpu gc
 	assert_success
+	assert_equal "$(find "$ROOT/etc/modprobe.d" -name '*.tmp' -printf '%f\n' | sort)" ".nvidia.conf.$!.tmp"$'\n.pve-vgpu.conf.'"$$.tmp"
 	assert_equal "$(find "$ROOT/run/qemu-server" "$ROOT/var/lib/pve-vgpu" -name '*.tmp' -printf '%f\n')" ".100.pid.$!.tmp"
 	assert_equal "$(cd "$ROOT/run/pve-vgpu" && find . -path ./locks -prune -o -type f -print | sort)" $'./.101.json.'$$$'.tmp\n./.keep'
 }
