@@ -272,12 +272,30 @@ static int identity(const struct root *r, const char *path, struct stat *st)
 	return fd < 0 ? fd : fstat(fd, st) < 0 ? -errno : 0;
 }
 
+/* A way that leads nowhere, as against one that could not be gone. */
+static int not_there(int rc)
+{
+	return rc == -ENOTDIR || rc == -ELOOP ? -ENOENT : rc;
+}
+
+int snippet_tell(const struct root *r, const char *path, bool *ours)
+{
+	struct stat program = { 0 }, that;
+	int rc = not_there(identity(r, path + (*path == '/'), &that)), mine;
+
+	*ours = false;
+	if (rc < 0)
+		return rc;
+	mine = not_there(identity(r, HOOK_PROGRAM, &program));
+	*ours = mine == 0 && program.st_dev == that.st_dev && program.st_ino == that.st_ino;
+	return mine == -ENOENT ? 0 : mine;
+}
+
 bool snippet_is_ours(const struct root *r, const char *path)
 {
-	struct stat ours, that;
+	bool ours;
 
-	return identity(r, HOOK_PROGRAM, &ours) == 0 && identity(r, path + (*path == '/'), &that) == 0 &&
-	       ours.st_dev == that.st_dev && ours.st_ino == that.st_ino;
+	return snippet_tell(r, path, &ours) == 0 && ours;
 }
 
 char *snippet_link_in(const struct root *r, const char *dir)

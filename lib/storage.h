@@ -83,6 +83,9 @@ char *storage_status_word(const char *table, const char *id);
 /* Whether the path, from the root, is /usr/bin/pve-vgpu itself, or a link that leads there. */
 bool snippet_is_ours(const struct root *r, const char *path);
 
+/* The same where no may not stand for "cannot tell". Returns 0; -ENOENT: nothing is there; or another -errno. */
+int snippet_tell(const struct root *r, const char *path, bool *ours);
+
 /*
  * The name in a directory of snippets of what leads to us, which the caller
  * frees: the usual one before others. NULL: none.

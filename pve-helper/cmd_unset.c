@@ -184,12 +184,12 @@ static int want_hookscript(struct unset *u, struct err *e)
 {
 	const struct root *r = &u->c->root;
 	const char *has = vm_file_next(&u->vm, "hookscript");
-	/* Whose it is cannot be told without the storages. */
-	int rc = has ? hookscript_can_tell(r, e) : 0;
+	enum hookscript whose;
+	int rc = hookscript_whose(r, u->vmid, has, &whose, e);
 
 	if (rc < 0)
 		return rc;
-	if (!has || hookscript_is_ours(r, has) || hookscript_is_lost(r, has))
+	if (whose != HOOKSCRIPT_OTHER)
 		config_want(&u->changes, &u->vm, "hookscript", former_hookscript(u));
 	else if (u->vs && !strcmp(path_base(has), SNIPPET_NAME))
 		strlist_take(&u->notes, xasprintf("its hookscript %s stays: it is no link to /" HOOK_PROGRAM " of this node; to take it out: "

@@ -142,9 +142,10 @@ void check_configs(struct doctor *d, struct finding *f)
 static void look_at_hook(const struct doctor *d, const struct vm_file *vm, struct finding *f)
 {
 	const struct vm_settings *vs = settings_section(&d->show.settings, vm->vmid);
+	enum hookscript whose;
 
 	if (vm->next.template || (vs && (vs->n_intents || vs->fault)) ||
-	    !hookscript_is_ours(d->r, vm->next.hookscript))
+	    hookscript_whose(d->r, vm->vmid, vm->next.hookscript, &whose, NULL) < 0 || whose != HOOKSCRIPT_OURS)
 		return;
 	find_no(f, DOCTOR_ADVICE, xasprintf("vm %u: it has the hookscript, and no intent: it gets no vGPU", vm->vmid),
 		xasprintf("pve-vgpu set %u <type>; or qm set %u --delete hookscript", vm->vmid, vm->vmid));

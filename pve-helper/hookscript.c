@@ -22,18 +22,33 @@ static char *path_of(const struct root *r, const char *volid)
 	return path;
 }
 
-int hookscript_can_tell(const struct root *r, struct err *e)
+int hookscript_whose(const struct root *r, unsigned int vmid, const char *volid, enum hookscript *whose,
+		     struct err *e)
 {
 	AUTO_STORAGES struct storage_list l = { 0 };
+	AUTO_FREE char *path = NULL;
+	bool ours = false;
+	int rc;
 
-	return storage_list_read(r, &l, e);
-}
-
-bool hookscript_is_ours(const struct root *r, const char *volid)
-{
-	AUTO_FREE char *path = path_of(r, volid);
-
-	return path && snippet_is_ours(r, path);
+	*whose = volid ? HOOKSCRIPT_OTHER : HOOKSCRIPT_NONE;
+	if (!volid)
+		return 0;
+	rc = storage_list_read(r, &l, e);
+	if (rc < 0)
+		return rc;
+	if (storage_snippet_path(&l, volid, &path, NULL) < 0)
+		return 0;
+	rc = snippet_tell(r, path, &ours);
+	if (rc < 0 && rc != -ENOENT) {
+		fail_errno(e, -rc, "look at the VM's hookscript %s", QUOTED(volid));
+		err_hint(e, "whether it is pve-vgpu is not known: put it right, or take it out: qm set %u --delete hookscript", vmid);
+		return rc;
+	}
+	if (ours)
+		*whose = HOOKSCRIPT_OURS;
+	else if (rc == -ENOENT && !strcmp(path_base(path), SNIPPET_NAME))
+		*whose = HOOKSCRIPT_LOST;
+	return 0;
 }
 
 bool hookscript_is_copy(const struct root *r, const char *volid)
@@ -44,13 +59,6 @@ bool hookscript_is_copy(const struct root *r, const char *volid)
 
 	return path && !snippet_is_ours(r, path) && root_read(r, path + (*path == '/'), &that, &that_len, NULL) == 0 &&
 	       root_read(r, HOOK_PROGRAM, &ours, &len, NULL) == 0 && len == that_len && !memcmp(ours, that, len);
-}
-
-bool hookscript_is_lost(const struct root *r, const char *volid)
-{
-	AUTO_FREE char *path = path_of(r, volid);
-
-	return path && !strcmp(path_base(path), SNIPPET_NAME) && !root_exists(r, path);
 }
 
 /* A plain file that can be run, links followed. */

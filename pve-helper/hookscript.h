@@ -8,23 +8,26 @@
 #include "err.h"
 #include "root.h"
 
-/* Whether the storages can be read, without which the two below say no of any volume. Returns 0 or -errno. */
-int hookscript_can_tell(const struct root *r, struct err *e);
+enum hookscript {
+	HOOKSCRIPT_NONE,
+	HOOKSCRIPT_OURS,
+	HOOKSCRIPT_LOST,	/* the link that `snippet install` makes, and the link is gone */
+	HOOKSCRIPT_OTHER,
+};
 
 /*
- * Whether the volume is our hookscript, as far as this node can tell: a
- * storage's path is the same on every node. volid may be NULL.
+ * Whose a VM's hookscript is, as far as this node can tell: a storage's path is
+ * the same on every node. volid may be NULL. Returns 0, or -errno where storages
+ * or files could not be read.
  */
-bool hookscript_is_ours(const struct root *r, const char *volid);
+int hookscript_whose(const struct root *r, unsigned int vmid, const char *volid, enum hookscript *whose,
+		     struct err *e);
 
 /*
  * Whether it is a copy of our program, byte for byte, as on a storage that has no
  * links: called after ours it would call itself, and the start would be refused.
  */
 bool hookscript_is_copy(const struct root *r, const char *volid);
-
-/* Whether it is the link that `snippet install` makes, and the link is gone. */
-bool hookscript_is_lost(const struct root *r, const char *volid);
 
 /*
  * Whether a hookscript can be called. Returns 0, or -ENOENT or -EACCES where PVE

@@ -63,7 +63,7 @@ static void keep_hookscript(struct set_job *j)
 {
 	const char *has = vm_file_next(&j->vm, "hookscript");
 
-	if (!has || !strcmp(has, j->volid) || hookscript_is_lost(&j->c->root, has))
+	if (j->hookscript != HOOKSCRIPT_OTHER || !strcmp(has, j->volid))
 		return;
 	if (hookscript_is_copy(&j->c->root, has)) {
 		strlist_take(&j->notes, xasprintf("its hookscript %s is a copy of pve-vgpu: %s takes its place",

@@ -9,6 +9,7 @@
 #include "catalog.h"
 #include "config_change.h"
 #include "ctx.h"
+#include "hookscript.h"
 #include "intent_store.h"
 #include "inventory.h"
 #include "mode_choice.h"
@@ -35,6 +36,7 @@ struct set_job {
 	const struct vm_settings *vs;	/* as it is to be */
 	bool afresh;			/* the section was another VM's */
 	char *volid;			/* our hookscript */
+	enum hookscript hookscript;	/* that the VM has */
 	struct catalog catalog;
 	struct inventory inv;
 	struct known_types *types;	/* of each intent of vs */

@@ -69,14 +69,16 @@ static int find_hookscript(struct set_job *j, struct err *e)
 {
 	const struct root *r = &j->c->root;
 	const char *has = vm_file_next(&j->vm, "hookscript");
-	int rc;
+	int rc = hookscript_whose(r, j->vm.vmid, has, &j->hookscript, e);
 
-	if (hookscript_is_ours(r, has)) {
+	if (rc < 0)
+		return rc;
+	if (j->hookscript == HOOKSCRIPT_OURS) {
 		j->volid = xstrdup(has);
 		return 0;
 	}
 	rc = snippet_volume(r, &j->volid, e);
-	if (rc < 0 || !has || hookscript_is_lost(r, has))
+	if (rc < 0 || j->hookscript != HOOKSCRIPT_OTHER)
 		return rc;
 	/* Another node's files are not seen here; PVE has looked at this one when it was set. */
 	return j->vm.local ? hookscript_check(r, j->vm.vmid, has, e) : 0;

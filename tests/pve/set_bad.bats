@@ -4,6 +4,8 @@
 
 load set_helper
 
+INJECT=${INJECT:-$TOP/build/tests/crash/inject}
+
 UUID=00000000-0000-0000-0000-000000000100
 SMBIOS=12345678-1234-4234-8234-000000000100
 DEV0="-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$UUID,id=hostpci0,bus=pci.0,addr=0x10"
@@ -321,6 +323,24 @@ kill_us() {
 	pve_vm 100 "hostpci0: ${VFS[0]},mdev=nvidia-575"
 	refused_as_before 100 'invalid key' pve_vgpu unset 100
 	assert_output 'hint: what it is to bring back stands in [vm 100] of /etc/pve/pve-vgpu.conf, as was-hostpci<N> and next-hook'
+}
+
+@test "unset: a hookscript that cannot be looked at is not taken for another's, and nothing is changed" {
+	local points=$BATS_TEST_TMPDIR/points at
+
+	set_node mdev
+	pve_vm 100
+	set_ok 100 A40-24A
+	"$INJECT" --reads --points "$points" -- "$PVE_VGPU" --root "$ROOT" unset 100
+	set_ok 100 A40-24A
+	# storages, the snippet, and the program that it is to be
+	run -0 sed -n 's!^\([^ ]*\) read openat2 .*/\(storage\.cfg\|snippets/pve-vgpu\|bin/pve-vgpu\)$!\1!p' "$points"
+	[ ${#lines[@]} -ge 3 ]
+	for at in "${lines[@]}"; do
+		refused_as_before 100 'Input/output error' "$INJECT" --reads --at "$at" --errno EIO -- "$PVE_VGPU" --root "$ROOT" unset 100
+	done
+	unset_ok 100
+	refute_conf 100 hookscript
 }
 
 @test "unset: an index without an intent; storages that cannot be read; a hookscript of our name that is no link to us" {
