@@ -215,6 +215,11 @@ on_tty() {
 	TERM=xterm script -qec "$(printf '%q ' "$@")" /dev/null | tr -d '\r'
 }
 
+# junk COUNT: so many bytes of all kinds, the same ones each time
+junk() {
+	perl -e '$x = 1; print chr(($x = ($x * 1103515245 + 12345) % 2 ** 31) >> 16 & 255) for 1 .. $ARGV[0]' "$1"
+}
+
 # tree: every file that pve-vgpu could change, with its contents
 tree() {
 	find "$ROOT" -path "$SYS" -prune -o -printf '%p %y %m %l\n' -type f -exec sha256sum {} + | sort

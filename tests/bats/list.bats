@@ -136,7 +136,7 @@ U1=11111111-aaaa-4bbb-8ccc-000000000001
 	a40 '' "{\"parent\": \"0000:e8:00.4\", \"type\": 575, \"uuid\": \"$U1\"}"
 	mkdir -p "$ROOT/run/pve-vgpu/standalone"
 	echo '{' > "$ROOT/run/pve-vgpu/100.json"
-	head -c 100 /dev/urandom > "$ROOT/run/pve-vgpu/standalone/x.json"
+	junk 100 > "$ROOT/run/pve-vgpu/standalone/x.json"
 	run -0 --separate-stderr pve_vgpu list --json
 	assert_equal "$(jq length <<< "$output")" 1
 	output=$stderr

@@ -58,12 +58,22 @@ apply() {
 	pve_vgpu scheduler apply "$@"
 }
 
+# shows LINES STDERR: the status, as it stands, and what is said of it
+shows() {
+	run -0 --separate-stderr pve_vgpu scheduler
+	assert_equal "$output" "$1"
+	assert_equal "$stderr" "$2"
+}
+
+# shows_by_parameters POLICY WHY: what runs is known from the driver's parameters alone
+shows_by_parameters() {
+	shows "$PF	-	-	$1	-" "$BY_PARAMETERS: $2"
+}
+
 @test "status: nothing is asked for, and what the driver has" {
 	a40
 	model $PF 'NVIDIA A40'
-	run -0 --separate-stderr pve_vgpu scheduler
-	assert_equal "$output" "$PF	NVIDIA A40	-	?	-"
-	assert_equal "$stderr" ''
+	shows "$PF	NVIDIA A40	-	?	-" ''
 	loaded 'RegistryDwords: "RmPVMRL=0x11"' 'RegistryDwordsPerDevice: ""'
 	kmsg 0 "$(said $PF ENABLED FIXED_SHARE)"
 	run -0 pve_vgpu scheduler status
@@ -87,12 +97,11 @@ a reboot is due: update-initramfs -u -k all, and reboot: the driver takes it whe
 	run -0 apply
 	assert_output '/etc/modprobe.d/pve-vgpu.conf is as it is to be'
 	assert_output 'a reboot is due'
-	run -0 --separate-stderr pve_vgpu scheduler
-	assert_equal "$output" "0000:01:00.0	-	equal share	?	after a reboot
+	shows "0000:01:00.0	-	equal share	?	after a reboot
 0000:02:00.0	-	fixed share, 24 ms	?	after a reboot
 0000:03:00.0	-	equal share, 960 Hz, averaging factor 60	?	after a reboot
-0000:04:00.0	-	best effort	?	after a reboot"
-	assert_equal "$stderr" 'hint: update-initramfs -u -k all, and reboot: the driver takes it when it is loaded'
+0000:04:00.0	-	best effort	?	after a reboot" \
+		'hint: update-initramfs -u -k all, and reboot: the driver takes it when it is loaded'
 }
 
 @test "status: from asked for over written to active" {
@@ -107,9 +116,7 @@ a reboot is due: update-initramfs -u -k all, and reboot: the driver takes it whe
 	assert_output "fixed share	best effort	after a reboot"
 	loaded 'RegistryDwords: ""' "RegistryDwordsPerDevice: \"pci=$PF;RmPVMRL=0x11\""
 	kmsg 0 'Linux version 6.8.12-4-pve' "$(said $PF ENABLED FIXED_SHARE)"
-	run -0 --separate-stderr pve_vgpu scheduler
-	assert_equal "$output" "$PF	-	fixed share	fixed share	active"
-	assert_equal "$stderr" ''
+	shows "$PF	-	fixed share	fixed share	active" ''
 	run -0 apply
 	refute_output reboot
 	node_conf "[gpu $PF]" 'scheduler = equal-share'
@@ -131,11 +138,9 @@ a reboot is due: update-initramfs -u -k all, and reboot: the driver takes it whe
 	loaded 'RegistryDwords: "RmPVMRL=0x3c3c0001"' 'RegistryDwordsPerDevice: "pci=0000:03:00.0;RmPVMRL=0x11"'
 	kmsg 0 'Linux version 6.8.12-4-pve' "$(said 0000:01:00.0 DISABLED BEST_EFFORT)" "$(said 0000:01:00.0 ENABLED EQUAL_SHARE)" "$SLICE" \
 		"$(said 0000:02:00.0 DISABLED BEST_EFFORT)" "$(said 0000:03:00.0 ENABLED FIXED_SHARE)"
-	run -0 --separate-stderr pve_vgpu scheduler
-	assert_equal "$output" "0000:01:00.0	-	-	equal share, 1 ms, 960 Hz, averaging factor 60	-
+	shows "0000:01:00.0	-	-	equal share, 1 ms, 960 Hz, averaging factor 60	-
 0000:02:00.0	-	-	best effort	-
-0000:03:00.0	-	-	fixed share	-"
-	assert_equal "$stderr" ''
+0000:03:00.0	-	-	fixed share	-" ''
 	run -0 pve_vgpu scheduler --json
 	assert_equal "$(jq -c '[.[] | [.running.policy, .reported.policy, .reported.enabled, .reported.time_slice_ms, .unreported]]' <<< "$output")" \
 		'[["equal-share","equal-share",true,1,null],["equal-share","best-effort",false,null,null],["fixed-share","fixed-share",true,null,null]]'
@@ -148,23 +153,17 @@ a reboot is due: update-initramfs -u -k all, and reboot: the driver takes it whe
 @test "status: where the kernel's log does not tell, the driver's parameters do, and that is said" {
 	a40
 	loaded 'RegistryDwords: "RmPVMRL=0x11"' 'RegistryDwordsPerDevice: ""'
-	run -0 --separate-stderr pve_vgpu scheduler
-	assert_equal "$output" "$PF	-	-	fixed share	-"
-	assert_equal "$stderr" "$BY_PARAMETERS: read '/dev/kmsg': No such file or directory"
+	shows_by_parameters 'fixed share' "read '/dev/kmsg': No such file or directory"
 	kmsg 4711 'usb 1-1: new device' "$(said 0000:99:00.0 ENABLED EQUAL_SHARE)"
-	run -0 --separate-stderr pve_vgpu scheduler
-	assert_equal "$output" "$PF	-	-	fixed share	-"
-	assert_equal "$stderr" "$BY_PARAMETERS: the kernel's log has gone round, and its oldest lines are lost"
+	shows_by_parameters 'fixed share' "the kernel's log has gone round, and its oldest lines are lost"
 	kmsg 0 'Linux version 6.8.12-4-pve'
-	run -0 --separate-stderr pve_vgpu scheduler
-	assert_equal "$stderr" "$BY_PARAMETERS: the kernel's log has no line of the driver's that tells it"
+	shows_by_parameters 'fixed share' "the kernel's log has no line of the driver's that tells it"
 	run -0 pve_vgpu scheduler --json
 	assert_equal "$(jq -c '.[0] | [.running.policy, .reported, .unreported]' <<< "$output")" \
 		"[\"fixed-share\",null,\"the kernel's log has no line of the driver's that tells it\"]"
 	rm "$ROOT/dev/kmsg"
 	mkdir "$ROOT/dev/kmsg"
-	run -0 --separate-stderr pve_vgpu scheduler
-	assert_equal "$stderr" "$BY_PARAMETERS: read '/dev/kmsg': Is a directory"
+	shows_by_parameters 'fixed share' "read '/dev/kmsg': Is a directory"
 	rmdir "$ROOT/dev/kmsg"
 	mkfifo "$ROOT/dev/kmsg"
 	run -0 --separate-stderr timeout 10 "$PVE_VGPU" --root "$ROOT" scheduler
@@ -172,9 +171,7 @@ a reboot is due: update-initramfs -u -k all, and reboot: the driver takes it whe
 	# without the driver, its lines are of a load that is over
 	rm -r "$ROOT/dev/kmsg" "$ROOT/proc/driver"
 	kmsg 0 "$(said $PF ENABLED FIXED_SHARE)"
-	run -0 --separate-stderr pve_vgpu scheduler
-	assert_equal "$output" "$PF	-	-	?	-"
-	assert_equal "$stderr" ''
+	shows "$PF	-	-	?	-" ''
 }
 
 @test "status: what node.conf asks for was loaded, and the driver runs another: no reboot mends that" {
@@ -182,9 +179,8 @@ a reboot is due: update-initramfs -u -k all, and reboot: the driver takes it whe
 	node_conf "[gpu $PF]" 'scheduler = equal-share'
 	loaded 'RegistryDwords: "RmPVMRL=0x01"' 'RegistryDwordsPerDevice: ""'
 	kmsg 0 "$(said $PF DISABLED BEST_EFFORT)"
-	run -0 --separate-stderr pve_vgpu scheduler
-	assert_equal "$output" "$PF	-	equal share	best effort	not taken"
-	assert_equal "$stderr" "pve-vgpu: GPU $PF: the driver was loaded with equal share, and its last line of it in the kernel's log has best effort
+	shows "$PF	-	equal share	best effort	not taken" \
+		"pve-vgpu: GPU $PF: the driver was loaded with equal share, and its last line of it in the kernel's log has best effort
 hint: nvidia-smi vgpu -ss shows what runs; boards up to Maxwell have best effort alone"
 	run -0 pve_vgpu scheduler --json
 	assert_equal "$(jq -r '.[0].state' <<< "$output")" differs
@@ -217,18 +213,14 @@ hint: nvidia-smi vgpu -ss shows what runs; boards up to Maxwell have best effort
 		printf '4,2,1,-;NVRM: \033[31m\001\377\000 GPU at'
 		head -c 100000 /dev/zero | tr '\0' 'A'
 		echo "$(said $PF ENABLED EQUAL_SHARE)"
-		head -c 20000 /dev/urandom | tr -d '\n'
+		junk 20000 | tr -d '\n'
 		echo
 		printf '4,3,1,-;'
 	} > "$ROOT/dev/kmsg"
-	run -0 --separate-stderr pve_vgpu scheduler
-	assert_equal "$output" "$PF	-	-	fixed share, 1 ms	-"
-	assert_equal "$stderr" ''
+	shows "$PF	-	-	fixed share, 1 ms	-" ''
 	# a line of this GPU that is not understood: what was said before does not hold any more
 	kmsg 0 "$good" "$(said $PF ENABLED '\x1b[2J')"
-	run -0 --separate-stderr pve_vgpu scheduler
-	assert_equal "$output" "$PF	-	-	equal share	-"
-	assert_equal "$stderr" "$BY_PARAMETERS: the kernel's log has no line of the driver's that tells it"
+	shows_by_parameters 'equal share' "the kernel's log has no line of the driver's that tells it"
 }
 
 @test "status: what the admin's own file has set is active without ours" {
