@@ -93,9 +93,8 @@ static const char *text_at(const struct tree *t, const char *path)
 
 #define CHECK_AT(path, want) CHECK_STR(text_at(t, path), want)
 
-static void test_paths(const struct tree *t)
+static void test_resolved(const struct tree *t)
 {
-	printf("# paths are resolved by: %s\n", t->how);
 	TEST("root: reads files in directories, with slashes and dots to spare") {
 		CHECK_AT("etc/file", "inside");
 		CHECK_AT("a/b/file", "deep");
@@ -141,6 +140,10 @@ static void test_paths(const struct tree *t)
 		CHECK_AT("etc/", "EISDIR");
 		CHECK_AT("/", "EISDIR");
 	}
+}
+
+static void test_open(const struct tree *t)
+{
 	TEST("root_openat: O_NOFOLLOW refuses a link at the end, not on the way") {
 		CHECK_NUM(root_openat(&t->r, "absolute", O_RDONLY | O_NOFOLLOW, 0), -ELOOP);
 
@@ -185,6 +188,10 @@ static void test_paths(const struct tree *t)
 
 		CHECK(fd >= 0);
 	}
+}
+
+static void test_look(const struct tree *t)
+{
 	TEST("root_exists: follows links") {
 		CHECK(root_exists(&t->r, "absolute"));
 		CHECK(root_exists(&t->r, "etc"));
@@ -402,7 +409,7 @@ static unsigned int count_in(const struct tree *t, const char *dir)
 	return (unsigned int)names.n;
 }
 
-static void test_change(const struct tree *t)
+static void test_mkdir(const struct tree *t)
 {
 	TEST("root_mkdir: makes the directory and those above it, once or twice") {
 		AUTO_ERR struct err e = { 0 };
@@ -423,6 +430,10 @@ static void test_change(const struct tree *t)
 		CHECK_STR(e.msg, "make directory '/etc/file': Not a directory");
 		CHECK_NUM(root_mkdir(&t->r, "etc/file/x", &e), -ENOTDIR);
 	}
+}
+
+static void test_replace(const struct tree *t)
+{
 	TEST("root_replace: makes a file and replaces it, nothing is left beside it") {
 		AUTO_ERR struct err e = { 0 };
 		struct stat st = { 0 };
@@ -473,6 +484,10 @@ static void test_change(const struct tree *t)
 		CHECK_NUM(root_replace(&t->r, "nowhere/x", "x", 0600, &e), -ENOENT);
 		CHECK_NUM(root_replace(&t->r, "x", "x", 0600, &e), -EINVAL);
 	}
+}
+
+static void test_symlink(const struct tree *t)
+{
 	TEST("root_symlink: keeps its target word for word, and takes nobody's place") {
 		AUTO_FREE char *target = NULL;
 		AUTO_ERR struct err e = { 0 };
@@ -487,6 +502,10 @@ static void test_change(const struct tree *t)
 		CHECK_NUM(unlinkat(t->r.fd, "top", 0), 0);
 		CHECK_NUM(root_unlink(&t->r, "var/mine", NULL), 0);
 	}
+}
+
+static void test_unlink(const struct tree *t)
+{
 	TEST("root_unlink: removes a file, and its absence is success") {
 		AUTO_ERR struct err e = { 0 };
 
@@ -506,6 +525,10 @@ static void test_change(const struct tree *t)
 		CHECK(root_unlink(&t->r, "a/b", &e) < 0);
 		CHECK_HAS(e.msg, "remove '/a/b': ");
 	}
+}
+
+static void test_outside(const struct tree *t)
+{
 	TEST("root: nothing outside it has changed") {
 		CHECK_NUM(shell(t->outside, "test \"$(cat etc/file)\" = outside"), 0);
 		CHECK_NUM(shell(t->outside, "test \"$(ls -A | tr '\\n' ' ')\" = 'etc root '"), 0);
@@ -584,11 +607,18 @@ int main(void)
 		TEST("a tree to work in") {
 			t = tree_make(walk);
 		}
-		test_paths(&t);
+		printf("# paths are resolved by: %s\n", t.how);
+		test_resolved(&t);
+		test_open(&t);
+		test_look(&t);
 		test_owner(&t);
 		test_read(&t);
 		test_write_attr(&t);
-		test_change(&t);
+		test_mkdir(&t);
+		test_replace(&t);
+		test_symlink(&t);
+		test_unlink(&t);
+		test_outside(&t);
 		tree_free(&t);
 	}
 	test_without_openat2();
