@@ -111,7 +111,7 @@ static void check_sections(void)
 	}
 }
 
-static void check_refused(void)
+static void check_values(void)
 {
 	TEST("node_conf: bad values, with file and line") {
 		check_gpu("[defaults]\nsriov = on\n", F ":2: 'sriov': 'on' is neither 'yes' nor 'no'");
@@ -133,6 +133,10 @@ static void check_refused(void)
 		check_gpu("[defaults]\nscheduler = fixed-share\n[gpu A40]\nmixed-size = yes\n",
 			  F ":4: 'mixed-size = yes' and the scheduler of line 2, fixed-share, exclude each other; mixed sizes take best-effort or equal-share");
 	}
+}
+
+static void check_keys_and_headers(void)
+{
 	TEST("node_conf: keys that are not known, or of another section") {
 		check_faults("[defaults]\nsriof = yes\n", ":2: 'sriof' is no key known to this version of pve-vgpu; did you mean 'sriov'?");
 		check_faults("[defaults]\ncolour = 1\n", ":2: 'colour' is no key known to this version of pve-vgpu; remove the line");
@@ -154,6 +158,10 @@ static void check_refused(void)
 		check_faults("[vgpu " UUID "]\ntype = 1\n[vgpu " UUID "]\n", ":3: section [vgpu " UUID "] is there already, in line 1");
 		check_faults("[defaults]\n[defaults]\n", ":2: section [defaults] is there already, in line 1");
 	}
+}
+
+static void check_whom(void)
+{
 	TEST("node_conf: whom a fault concerns") {
 		AUTO_NODE_CONF struct node_conf c = read_text("[gpu " GPU "]\nsriov = x\n[gpu 0000:5e:00.0]\nsriov = yes\n[gpu x/y]\n");
 		AUTO_FREE char *own = of(&c, GPU);
@@ -179,6 +187,8 @@ static void check_refused(void)
 int main(void)
 {
 	check_sections();
-	check_refused();
+	check_values();
+	check_keys_and_headers();
+	check_whom();
 	return tap_done();
 }

@@ -107,7 +107,7 @@ static const char *choices(const struct settings *s, unsigned int vmid, unsigned
 	return NULL;
 }
 
-static void test_good(void)
+static void test_whole_file(void)
 {
 	TEST("settings: an empty text gives the built-in values and no intents") {
 		AUTO_SETTINGS struct settings s = parse("");
@@ -163,6 +163,10 @@ static void test_good(void)
 		CHECK_STR(vm->intents[1].choices.s[0], "d");
 		CHECK_NUM(vm->intents[1].line, 5);
 	}
+}
+
+static void test_gpu_and_placement(void)
+{
 	TEST("settings: boards and addresses in one list, inherited together") {
 		AUTO_SETTINGS struct settings s = parse("[defaults]\ngpu = A40, 01:00.0, RTX6000-Ada\n"
 							"[vm 100]\nhostpci0 = a\n"
@@ -203,6 +207,10 @@ static void test_good(void)
 		CHECK(!vm->has_placement && !vm->n_gpus);
 		CHECK_NUM(vm->placement, PLACEMENT_FIRST);
 	}
+}
+
+static void test_has_intent(void)
+{
 	TEST("settings: a section without hostpci is as none") {
 		AUTO_SETTINGS struct settings s = parse("[vm 100]\ngpu = 01:00.0\n");
 
@@ -218,6 +226,10 @@ static void test_good(void)
 		CHECK(settings_has_intent(&s, 101, 0));
 		CHECK(!settings_has_intent(&s, 102, 0));
 	}
+}
+
+static void test_placement_name(void)
+{
 	TEST("placement_name: is what the settings say") {
 		CHECK_STR(placement_name(PLACEMENT_FIRST), "first");
 		CHECK_STR(placement_name(PLACEMENT_SPREAD), "spread");
@@ -286,7 +298,7 @@ static char *line_of_length(size_t len)
 	return line;
 }
 
-static void test_line_faults(void)
+static void test_line_length(void)
 {
 	TEST("settings: the longest line is read whole, one more character is a fault") {
 		AUTO_FREE char *longest = line_of_length(SETTINGS_LINE_MAX);
@@ -315,6 +327,10 @@ static void test_line_faults(void)
 		CHECK_HAS(fault_of(&s, 100), F ":2: the line has 315 characters");
 		CHECK_STR(choices(&s, 200, 0), "b");
 	}
+}
+
+static void test_line_faults(void)
+{
 	TEST("settings: a key in two lines is a fault, and the first of a section is told") {
 		check_vm_fault("[vm 100]\nhostpci0 = a\nhostpci0 = b\nbad\n[vm 200]\n",
 			       F ":3: 'hostpci0' is there already, in line 2; remove one of the two");
@@ -361,6 +377,10 @@ static void test_line_faults(void)
 			       F ":3: 'hostpci0 = a # b': '#' behind a value begins no comment; "
 			       "write 'name = value' or 'name = value ; comment'");
 	}
+}
+
+static void test_faults_of_all(void)
+{
 	TEST("settings: a line before any section stops every VM") {
 		check_defaults_fault("# x\nhostpci0 = a\n[vm 100]\nhostpci0 = a\n",
 				     F ":2: 'hostpci0 = a' stands before any section; "
@@ -379,7 +399,7 @@ static void test_line_faults(void)
 	}
 }
 
-static void test_sections(void)
+static void test_sections_twice(void)
 {
 	TEST("settings: a VM's section that comes twice stops that VM") {
 		check_vm_fault("[vm 100]\nhostpci0 = a\n[vm 200]\n[vm 100]\nhostpci1 = b\nbad\n",
@@ -395,6 +415,10 @@ static void test_sections(void)
 		check_defaults_fault("[defaults]\n[vm 100]\n[defaults]\nlock-wait = 5\n",
 				     F ":3: section [defaults] is there already, in line 1; put the lines of both into one");
 	}
+}
+
+static void test_lost_sections(void)
+{
 	TEST("settings: a section of another name is lost") {
 		check_lost("[node]", F ":3: '[node]' is no section; write '[defaults]' or '[vm <vmid>]'" LOST);
 		check_lost("[]", F ":3: '[]' is no section; write '[defaults]' or '[vm <vmid>]'" LOST);
@@ -435,6 +459,10 @@ static void test_sections(void)
 			check_lost(header, want);
 		}
 	}
+}
+
+static void test_warnings(void)
+{
 	TEST("settings: the next good header ends what is lost, and every lost one is told") {
 		AUTO_SETTINGS struct settings s = parse("[a]\nx\n[vm 100]\nhostpci0 = a\n[b]\ny\n");
 		AUTO_STRLIST struct strlist warnings = { 0 };
@@ -634,7 +662,7 @@ static void test_many_vms(void)
 	}
 }
 
-static void test_devices(void)
+static void test_device_keys(void)
 {
 	TEST("keys of how the vGPUs reach QEMU") {
 		AUTO_SETTINGS struct settings s = parse(
@@ -681,6 +709,10 @@ static void test_devices(void)
 
 		CHECK(s.inject_uuid);
 	}
+}
+
+static void test_device_faults(void)
+{
 	TEST("values of these keys that are none") {
 		static const struct {
 			const char *line, *why;
@@ -767,10 +799,17 @@ int main(void)
 {
 	AUTO_FREE char *dir = NULL;
 
-	test_good();
+	test_whole_file();
+	test_gpu_and_placement();
+	test_has_intent();
+	test_placement_name();
 	test_form();
+	test_line_length();
 	test_line_faults();
-	test_sections();
+	test_faults_of_all();
+	test_sections_twice();
+	test_lost_sections();
+	test_warnings();
 	test_hostpci_numbers();
 	test_lists();
 	test_values();
@@ -780,7 +819,8 @@ int main(void)
 	test_faulty_line_has_no_intent();
 	test_hostile_text();
 	test_many_vms();
-	test_devices();
+	test_device_keys();
+	test_device_faults();
 	TEST("a directory for files") {
 		dir = scratch_make();
 		CHECK_NUM(access(dir, W_OK | X_OK), 0);

@@ -119,6 +119,10 @@ static void test_plain(void)
 		CHECK_NUM(set_text("# b\n", NULL), 0);
 		CHECK_NUM(leftovers(), 0);
 	}
+}
+
+static void test_in_the_way(void)
+{
 	TEST("settings_change: a link is replaced, and a directory is told") {
 		AUTO_ERR struct err e = { 0 };
 
@@ -240,6 +244,10 @@ static void test_others(void)
 		check_text("# a\n# other-0\n");
 		CHECK_NUM(leftovers(), 0);
 	}
+}
+
+static void test_waits(void)
+{
 	TEST("settings_change: waits for as long as lock-wait says, and then says for what") {
 		AUTO_ERR struct err e = { 0 };
 		int64_t begin;
@@ -361,7 +369,9 @@ int main(void)
 {
 	tree_begin();
 	test_plain();
+	test_in_the_way();
 	test_others();
+	test_waits();
 	test_many();
 	test_lock();
 	return tap_done();
