@@ -44,7 +44,7 @@ static char *parsed(const char *text)
 	CHECK_STR(p_.suffix, (x)); \
 } while (0)
 
-int main(void)
+static void test_profile(void)
 {
 	TEST("profile: slices, memory and what follows") {
 		CHECK_PROFILE("1g.5gb", 1, 5, "");
@@ -64,6 +64,10 @@ int main(void)
 			if (mig_profile_parse(bad[i], &p))
 				tap_fail(__FILE__, __LINE__, bad[i]);
 	}
+}
+
+static void test_table(void)
+{
 	TEST("table: instances, in order of id") {
 		CHECK_TABLE(HEAD
 			    "|   4  MIG 1g.5gb           19        7          0:1     |\n" LINE
@@ -84,6 +88,10 @@ int main(void)
 	TEST("table: the words for none") {
 		CHECK_TABLE("No GPU instances found: Not Found\n", "");
 	}
+}
+
+static void test_no_table(void)
+{
 	TEST("table: what is no table is refused") {
 		CHECK_TABLE("", "refused");
 		CHECK_TABLE("\n\n", "refused");
@@ -105,5 +113,12 @@ int main(void)
 		CHECK_TABLE("|   0  MIG 1g.5gb 19 7 0:1 |\n|   0  MIG 1g.5gb 19 7 1:1 |\n", "refused");
 		CHECK_TABLE("|   0  MIG 1g.5gb 19 7 0:1 |\n|   1  MIG 1g.5gb 19 8 0:1 |\n", "refused");
 	}
+}
+
+int main(void)
+{
+	test_profile();
+	test_table();
+	test_no_table();
 	return tap_done();
 }

@@ -59,7 +59,7 @@ static void check_distances(const char *commands, const char *affinity,
 	check_bound(commands, NULL, affinity, want);
 }
 
-int main(void)
+static void test_cpus(void)
 {
 	TEST("numa_cpus_parse: takes numbers and ranges") {
 		check_cpus("0", 1, 0);
@@ -75,6 +75,10 @@ int main(void)
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 			CHECK_NUM(numa_cpus_parse(bad[i], set), -EINVAL);
 	}
+}
+
+static void test_table(void)
+{
 	TEST("numa_measure: by the kernel's table, whose columns are the nodes that are there") {
 		check_distances(NODES, "0", (unsigned int[]){ 10, 21, 31, UINT_MAX });
 		check_distances(NODES, "9", (unsigned int[]){ 21, 10, 17, UINT_MAX });
@@ -82,6 +86,10 @@ int main(void)
 	TEST("numa_measure: the node with most of the VM's CPUs weighs most") {
 		check_distances(NODES, "0-2,8", (unsigned int[]){ 51, 73, 110, UINT_MAX });
 	}
+}
+
+static void test_memory_and_cpus(void)
+{
 	TEST("numa_measure: from the nodes of the VM's memory, each the same") {
 		check_bound(NODES, "0", NULL, (unsigned int[]){ 10, 21, 31, UINT_MAX });
 		check_bound(NODES, "2", NULL, (unsigned int[]){ 21, 10, 17, UINT_MAX });
@@ -102,6 +110,10 @@ int main(void)
 		check_bound(NODES, "100000", NULL, none);
 		check_bound(NODES, NULL, NULL, none);
 	}
+}
+
+static void test_no_table(void)
+{
 	TEST("numa_measure: without a table its own node is near and all others are far") {
 		check_distances(NODES "rm $d/*/distance", "8", (unsigned int[]){ 20, 10, 20, UINT_MAX });
 		check_distances(NODES "echo x y > $d/node2/distance", "8", (unsigned int[]){ 20, 20, 20, UINT_MAX });
@@ -115,6 +127,10 @@ int main(void)
 		check_distances(NODES "rm -r sys/devices", "0", none);
 		check_distances(NODES "rm $d/*/cpulist", "0", none);
 	}
+}
+
+static void test_some_gpus(void)
+{
 	TEST("numa_measure: only the GPUs that are asked for; a file that is gone is no answer") {
 		static const bool which[] = { true, false, true, false };
 		struct tree t = tree_make(NODES "rm sys/bus/pci/devices/0000:03:00.0/numa_node");
@@ -127,5 +143,14 @@ int main(void)
 		CHECK_NUM(inv.gpus[2].distance, UINT_MAX);
 		tree_free(&t);
 	}
+}
+
+int main(void)
+{
+	test_cpus();
+	test_table();
+	test_memory_and_cpus();
+	test_no_table();
+	test_some_gpus();
 	return tap_done();
 }

@@ -60,7 +60,7 @@ static char *reasons(const struct inventory *inv, const struct want *w)
 	CHECK_HAS(got_, (part)); \
 } while (0)
 
-static void test_order(void)
+static void test_placement(void)
 {
 	TEST("plan: first takes the GPUs by address, on each the first free VF") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
@@ -112,6 +112,10 @@ static void test_order(void)
 		w.placement = PLACEMENT_SPREAD;
 		CHECK_ORDER(&inv, &w, NULL, "65:00.4 e8:00.4 17:00.5");
 	}
+}
+
+static void test_choices(void)
+{
 	TEST("plan: every place for the first choice comes before any for the second") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		const struct vgpu_type *choices[] = { l8, a8 };
@@ -122,6 +126,10 @@ static void test_order(void)
 		CHECK_ORDER(&inv, &w, NULL, "L40S-8Q@65:00.4 A40-8Q@17:00.4");
 		CHECK_REASON(&inv, &w, "L40S-8Q on 0000:17:00.0: does not offer L40S-8Q");
 	}
+}
+
+static void test_restricted(void)
+{
 	TEST("plan: among some parents alone, and a GPU that has none of them is out") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		struct bdf among[] = { addr_of("17:00.6"), addr_of("e8:00.5"), addr_of("e8:00.7") };
@@ -153,6 +161,10 @@ static void test_order(void)
 		w.mdev_only = false;
 		CHECK(want_is_served_by(&w, &v));
 	}
+}
+
+static void test_empty_node(void)
+{
 	TEST("plan: an empty node has no candidates and no reasons") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		struct want w = { .choices = &a24, .nchoices = 1 };
@@ -163,7 +175,7 @@ static void test_order(void)
 	}
 }
 
-static void test_rules(void)
+static void test_limits(void)
 {
 	TEST("plan: another size on the GPU, and a full GPU, are out, with who holds it") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
@@ -214,6 +226,10 @@ static void test_rules(void)
 		vgpu_make(&inv, "17:00.0", "17:00.5", one[0], 0);
 		CHECK_ORDER(&inv, &w, NULL, "17:00.6");
 	}
+}
+
+static void test_wanted_places(void)
+{
 	TEST("plan: GPUs that are not wanted are out, in a VM's words and in create's") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		struct bdf gpu = addr_of("65:00.0");
@@ -255,7 +271,7 @@ static void test_rules(void)
 	}
 }
 
-static void test_sizes(void)
+static void test_doubt(void)
 {
 	struct bdf gpu = addr_of("17:00.0");
 
@@ -301,6 +317,10 @@ static void test_sizes(void)
 		CHECK_NUM(third.candidates[0].doubt, DOUBT_NONE);
 		CHECK_NUM(third.candidates[0].room, 2);
 	}
+}
+
+static void test_several_sizes(void)
+{
 	TEST("plan: on a GPU of several sizes memory is the limit, not max_instance") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		struct want w = { .choices = &a24, .nchoices = 1 };
@@ -337,7 +357,7 @@ static void test_sizes(void)
 	}
 }
 
-static void test_refusals(void)
+static void test_refused_parents(void)
 {
 	struct bdf gpu = addr_of("17:00.0"), vf = addr_of("17:00.4");
 
@@ -372,6 +392,12 @@ static void test_refusals(void)
 		plan_want(&inv, &w, &refused, &p);
 		CHECK_STR(p.outs[0].why, "2 of its 3 VFs took the create and made nothing, the last one 0000:17:00.5");
 	}
+}
+
+static void test_refused_gpu(void)
+{
+	struct bdf gpu = addr_of("17:00.0"), vf = addr_of("17:00.4");
+
 	TEST("plan: a refusal for the whole GPU takes it out for that type alone") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		AUTO_REFUSALS struct refusal_list refused = { 0 };
@@ -452,10 +478,16 @@ static void test_vgpu(void)
 int main(void)
 {
 	make_types();
-	test_order();
-	test_rules();
-	test_sizes();
-	test_refusals();
+	test_placement();
+	test_choices();
+	test_restricted();
+	test_empty_node();
+	test_limits();
+	test_wanted_places();
+	test_doubt();
+	test_several_sizes();
+	test_refused_parents();
+	test_refused_gpu();
 	test_vgpu();
 	catalog_free(&cat);
 	return tap_done();

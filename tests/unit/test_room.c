@@ -6,6 +6,13 @@
 static struct catalog cat;
 static const struct vgpu_type *types[3];
 
+static void make_types(void)
+{
+	types[0] = type_make(&cat, 1, "NVIDIA A40-8Q", 6);
+	types[1] = type_make(&cat, 2, "NVIDIA A40-24Q", 2);
+	types[2] = type_make(&cat, 3, "NVIDIA A40-48Q", 1);
+}
+
 /* One GPU with two VFs; what each reads of the three types. */
 static struct tree answers(const char *first, const char *second)
 {
@@ -34,12 +41,8 @@ static char *ask(struct tree *t, struct inventory *inv)
 	tree_free(&t_); \
 } while (0)
 
-int main(void)
+static void test_rules(void)
 {
-	types[0] = type_make(&cat, 1, "NVIDIA A40-8Q", 6);
-	types[1] = type_make(&cat, 2, "NVIDIA A40-24Q", 2);
-	types[2] = type_make(&cat, 3, "NVIDIA A40-48Q", 1);
-
 	TEST("room: an empty GPU is counted by the rules") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 
@@ -53,6 +56,10 @@ int main(void)
 		gpu_make(&inv, "e8:00.0", 2, types, 3);
 		CHECK_ROOM("0 0 0", "1 1 1", &inv, "0 0 0");
 	}
+}
+
+static void test_unreadable(void)
+{
 	TEST("room: what cannot be read on one VF is read on the next") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 
@@ -68,6 +75,10 @@ int main(void)
 		CHECK_NUM(inv.problems.n, 1);
 		CHECK_HAS(inv.problems.s[0], "GPU 0000:e8:00.0: room is not known for all types");
 	}
+}
+
+static void test_held(void)
+{
 	TEST("room: with every VF taken nothing is asked") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 
@@ -92,6 +103,14 @@ int main(void)
 		inv.vgpus[0].exists = false;
 		CHECK_ROOM("1 1 1", "1 1 1", &inv, "0 1 0");
 	}
+}
+
+int main(void)
+{
+	make_types();
+	test_rules();
+	test_unreadable();
+	test_held();
 	catalog_free(&cat);
 	return tap_done();
 }
