@@ -8,7 +8,7 @@
 #include "tap.h"
 #include "xalloc.h"
 
-static void test_err(void)
+static void test_fail(void)
 {
 	TEST("fail: sets the message and returns the code") {
 		AUTO_ERR struct err e = { 0 };
@@ -38,6 +38,10 @@ static void test_err(void)
 		CHECK_NUM(fail_in(&e, -EIO, "vm 101"), -EIO);
 		CHECK_STR(e.msg, "vm 101: Input/output error");
 	}
+}
+
+static void test_second_failure(void)
+{
 	TEST("err_hint: the first hint stays, a new failure drops it") {
 		AUTO_ERR struct err e = { 0 };
 
@@ -56,6 +60,10 @@ static void test_err(void)
 		fail(&e, -EIO, "%s, and again", e.msg);
 		CHECK_STR(e.msg, "a, and again");
 	}
+}
+
+static void test_without_err(void)
+{
 	TEST("fail and its kin take no struct err at all") {
 		CHECK_NUM(fail(NULL, -EIO, "x"), -EIO);
 		CHECK_NUM(fail_errno(NULL, EIO, "x"), -EIO);
@@ -63,6 +71,10 @@ static void test_err(void)
 		err_hint(NULL, "x");
 		err_clear(NULL);
 	}
+}
+
+static void test_clear(void)
+{
 	TEST("err_clear: leaves it ready for use") {
 		struct err e = { 0 };
 
@@ -82,7 +94,7 @@ static void check_word(const char *word, const char *want)
 	CHECK_STR(got, want);
 }
 
-static void test_quote(void)
+static void test_shell_word(void)
 {
 	TEST("shell_word: one word for a shell, whatever is in it") {
 		check_word("A40-24A,A40-12A", "A40-24A,A40-12A");
@@ -93,6 +105,10 @@ static void test_quote(void)
 		check_word("a\033'\\b", "$'a\\033\\'\\\\b'");
 		check_word("\xc3\xbc", "'\xc3\xbc'");
 	}
+}
+
+static void test_quoted(void)
+{
 	TEST("QUOTED: plain text stands between quotes") {
 		CHECK_STR(QUOTED("NVIDIA A40-24A"), "'NVIDIA A40-24A'");
 		CHECK_STR(QUOTED(""), "''");
@@ -127,6 +143,10 @@ static void test_quote(void)
 		CHECK_STR(QUOTED("\xe2\x80\xae"), "'\\xe2\\x80\\xae'");
 		CHECK_STR(QUOTED("\xef\xbb\xbf"), "'\\xef\\xbb\\xbf'");
 	}
+}
+
+static void test_quoted_long(void)
+{
 	TEST("QUOTED: a long text is cut, and says so") {
 		AUTO_FREE char *text = xcalloc((1 << 20) + 1, 1);
 
@@ -186,8 +206,13 @@ static void test_strlist(void)
 
 int main(void)
 {
-	test_err();
-	test_quote();
+	test_fail();
+	test_second_failure();
+	test_without_err();
+	test_clear();
+	test_shell_word();
+	test_quoted();
+	test_quoted_long();
 	test_strlist();
 	return tap_done();
 }

@@ -12,7 +12,7 @@ static bool parses(const char *text)
 	return o;
 }
 
-int main(void)
+static void test_parse(void)
 {
 	TEST("json_parse: one value and nothing else") {
 		CHECK(parses("{}"));
@@ -37,6 +37,10 @@ int main(void)
 		deep[sizeof(deep) - 1] = '\0';
 		CHECK(!parses(deep));
 	}
+}
+
+static void test_fields(void)
+{
 	TEST("json: a field of the wrong kind is a field that is not there") {
 		static const char text[] =
 			"{\"s\":\"x\",\"n\":7,\"neg\":-1,\"f\":true,\"a\":[],\"o\":{},\"z\":null}";
@@ -62,6 +66,10 @@ int main(void)
 
 		CHECK_NUM(json_num(o, "big", 3, 10), 3);
 	}
+}
+
+static void test_print(void)
+{
 	TEST("json_print: null for what is not known, strings escaped, a newline at the end") {
 		AUTO_JSON struct json_object *o = json_object_new_object();
 
@@ -80,5 +88,12 @@ int main(void)
 		CHECK_HAS(text, "}\n");
 		CHECK(parses(text));
 	}
+}
+
+int main(void)
+{
+	test_parse();
+	test_fields();
+	test_print();
 	return tap_done();
 }

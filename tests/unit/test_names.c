@@ -140,7 +140,7 @@ static void test_resolve(const struct table *t)
 	}
 }
 
-static void test_refuse(const struct table *t)
+static void test_ambiguous(const struct table *t)
 {
 	TEST("name_resolve: what names two types is refused with both listed") {
 		AUTO_ERR struct err e = { 0 };
@@ -152,6 +152,10 @@ static void test_refuse(const struct table *t)
 		CHECK_NUM(name_resolve("GeForce RTX 3050", t->row, t->n, &got, &e), -ENOTUNIQ);
 		CHECK_STR(e.hint, "use the id, such as 'nvidia-1604'");
 	}
+}
+
+static void test_nearest(const struct table *t)
+{
 	TEST("name_resolve: an unknown name gets those that it begins") {
 		check_refused(t, "A40-24", -ENOENT,
 			      "'A40-24' is no vGPU type of this node; nearest: A40-24A, A40-24Q");
@@ -186,6 +190,10 @@ static void test_refuse(const struct table *t)
 		check_refused(t, "A4", -ENOENT, "'A4' is no vGPU type of this node");
 		check_refused(t, "4A", -ENOENT, "'4A' is no vGPU type of this node");
 	}
+}
+
+static void test_nothing_near(const struct table *t)
+{
 	TEST("name_resolve: what is near nothing gets a hint alone") {
 		AUTO_ERR struct err e = { 0 };
 		const struct vgpu_type *got;
@@ -223,7 +231,7 @@ static void test_refuse(const struct table *t)
 	}
 }
 
-static void test_helpers(const struct table *t)
+static void test_near(const struct table *t)
 {
 	TEST("names_near: gives at most eight, in natural order") {
 		struct table many = { 0 };
@@ -250,6 +258,10 @@ static void test_helpers(const struct table *t)
 		CHECK_NUM(near.n, 1);
 		CHECK_STR(near.s[0], "A40-24A");
 	}
+}
+
+static void test_matches(const struct table *t)
+{
 	TEST("name_matches: knows the spellings of one type") {
 		CHECK(name_matches("a40-24a", t->row[4]));
 		CHECK(name_matches("575", t->row[4]));
@@ -266,6 +278,10 @@ static void test_helpers(const struct table *t)
 		CHECK(!name_matches("", &bare));
 		CHECK_NUM(near.n, 0);
 	}
+}
+
+static void test_distance(void)
+{
 	TEST("names_distance: counts inserts, deletes, replacements and swaps") {
 		CHECK_NUM(names_distance("gpu", "gpu", 2), 0);
 		CHECK_NUM(names_distance("gpu", "gpus", 2), 1);
@@ -280,6 +296,10 @@ static void test_helpers(const struct table *t)
 		CHECK_NUM(names_distance("abcdef", "uvwxyz", 2), 3);
 		CHECK_NUM(names_distance("a", "abcdefgh", 2), 3);
 	}
+}
+
+static void test_natural_cmp(void)
+{
 	TEST("names_natural_cmp: numbers count as numbers, case only between equals") {
 		static const char *const order[] = {
 			"", "A40-1B", "A40-2B", "A40-2Q", "a40-2q", "A40-12Q", "A40-100", "A100-1", "B",
@@ -461,8 +481,13 @@ int main(int argc, char *argv[])
 	AUTO_TABLE struct table node = small_node();
 
 	test_resolve(&node);
-	test_refuse(&node);
-	test_helpers(&node);
+	test_ambiguous(&node);
+	test_nearest(&node);
+	test_nothing_near(&node);
+	test_near(&node);
+	test_matches(&node);
+	test_distance();
+	test_natural_cmp();
 	test_property(argc > 1 ? argv[1] : TYPES_JSON);
 	return tap_done();
 }

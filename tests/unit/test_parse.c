@@ -6,10 +6,9 @@
 #include "parse.h"
 #include "tap.h"
 
-int main(void)
+static void test_ulong(void)
 {
 	unsigned long v = 7;
-	unsigned int vmid = 7;
 
 	TEST("parse_ulong: reads a whole decimal number") {
 		CHECK_NUM(parse_ulong("575", 0, 1000, &v), 0);
@@ -34,6 +33,12 @@ int main(void)
 			CHECK_NUM(parse_ulong(bad[i], 0, ULONG_MAX, &v), -EINVAL);
 		CHECK_NUM(v, 7);
 	}
+}
+
+static void test_vmid(void)
+{
+	unsigned int vmid = 7;
+
 	TEST("parse_vmid: takes what PVE takes") {
 		CHECK_NUM(parse_vmid("100", &vmid), 0);
 		CHECK_NUM(vmid, 100);
@@ -51,6 +56,10 @@ int main(void)
 			CHECK_NUM(parse_vmid(bad[i], &vmid), -EINVAL);
 		CHECK_NUM(vmid, 7);
 	}
+}
+
+static void test_uuid(void)
+{
 	TEST("is_uuid: takes 36 characters of any case") {
 		CHECK(is_uuid("00000000-0000-0000-0000-000000000101"));
 		CHECK(is_uuid("8A3F2C1d-0b1a-4c5d-9e8F-aabbccddeeff"));
@@ -66,5 +75,12 @@ int main(void)
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 			CHECK(!is_uuid(bad[i]));
 	}
+}
+
+int main(void)
+{
+	test_ulong();
+	test_vmid();
+	test_uuid();
 	return tap_done();
 }

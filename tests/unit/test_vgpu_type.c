@@ -54,7 +54,7 @@ static void check_description(const char *text, unsigned int fb, unsigned int ma
 	CHECK_NUM(t.max_instance, max);
 }
 
-int main(void)
+static void test_key(void)
 {
 	TEST("vgpu_type_key: the number is the type, whatever driver stands before it") {
 		check_key("nvidia-575", "nvidia-575", 575);
@@ -82,6 +82,10 @@ int main(void)
 
 		CHECK_STR(key, "nvidia-575");
 	}
+}
+
+static void test_id_and_name(void)
+{
 	TEST("vgpu_type_id: is what follows the driver") {
 		check_id("nvidia-575", "575");
 		check_id("i915-GVTg_V5_4", "GVTg_V5_4");
@@ -94,6 +98,10 @@ int main(void)
 		check_friendly("GVTg_V5_4", "GVTg_V5_4");
 		check_friendly("", "");
 	}
+}
+
+static void test_describe(void)
+{
 	TEST("vgpu_type_describe: reads NVIDIA's line") {
 		check_description("num_heads=4, frl_config=60, framebuffer=24576M, "
 				  "max_resolution=7680x4320, max_instance=2", 24576, 2);
@@ -106,6 +114,10 @@ int main(void)
 		check_description("framebuffers=5M, framebuffer=7M", 7, 1);
 		check_description("max_instance=99999999999999999999", 1, 1);
 	}
+}
+
+static void test_mib_of_name(void)
+{
 	TEST("vgpu_type_mib_of_name: reads GB, and 0 GB is 512 MiB") {
 		CHECK_NUM(vgpu_type_mib_of_name("NVIDIA A40-24A"), 24576);
 		CHECK_NUM(vgpu_type_mib_of_name("GRID M60-0Q"), 512);
@@ -123,6 +135,10 @@ int main(void)
 		for (size_t i = 0; i < ARRAY_SIZE(none); i++)
 			CHECK_NUM(vgpu_type_mib_of_name(none[i]), 0);
 	}
+}
+
+static void test_is_mig(void)
+{
 	TEST("vgpu_type_is_mig: two numbers behind the board") {
 		CHECK(is_mig("GRID A100-1-5C", 474));
 		CHECK(is_mig("GRID A100-1-5CME", 475));
@@ -137,6 +153,10 @@ int main(void)
 		CHECK(!is_mig("-1-5C", 3));
 		CHECK(!is_mig("", 3));
 	}
+}
+
+static void test_free(void)
+{
 	TEST("vgpu_type_free: can be called twice") {
 		struct vgpu_type t = { .key = xstrdup("k"), .full_name = xstrdup("n") };
 
@@ -144,5 +164,15 @@ int main(void)
 		vgpu_type_free(&t);
 		CHECK(!t.key && !t.full_name);
 	}
+}
+
+int main(void)
+{
+	test_key();
+	test_id_and_name();
+	test_describe();
+	test_mib_of_name();
+	test_is_mig();
+	test_free();
 	return tap_done();
 }
