@@ -64,7 +64,7 @@ static int refused(const char *args, struct err *e)
 	return args_units_write(args, 100, &d, 1, VM_UUID, &out, e);
 }
 
-int main(void)
+static void test_write(void)
 {
 	TEST("args: a unit comes behind what is there, with a -uuid where there is none") {
 		check(NULL, "0", VM_UUID, DEV0 " -uuid " VM_UUID);
@@ -85,6 +85,10 @@ int main(void)
 	TEST("args: units that are right stay where they are, whatever came behind them") {
 		check("-a " DEV0 " -uuid " VM_UUID " -b 'c'", "0", VM_UUID, "-a " DEV0 " -uuid " VM_UUID " -b 'c'");
 	}
+}
+
+static void test_in_and_out(void)
+{
 	TEST("args: in and out again is nothing done, byte for byte") {
 		static const char *const args[] = {
 			"-a", "-name 'it\"s  two'", "-x \"a\\\"b\" \\'", "-a\t-b  -c", "'' \"\"",
@@ -114,6 +118,10 @@ int main(void)
 		CHECK_NUM(args_units_write(hurt, 100, NULL, 0, NULL, &back, NULL), 0);
 		CHECK_STR(back, "-a");
 	}
+}
+
+static void test_remove(void)
+{
 	TEST("args: one index out, and the -uuid stays with what is left") {
 		static const struct {
 			const char *args, *want;
@@ -133,6 +141,10 @@ int main(void)
 			CHECK_STR(out, t[i].want);
 		}
 	}
+}
+
+static void test_refused(void)
+{
 	TEST("args: what would bring a device twice is refused") {
 		AUTO_ERR struct err e = { 0 };
 
@@ -152,5 +164,13 @@ int main(void)
 		CHECK(!args_unit_there("-name x " DEV0, 100, 1));
 		CHECK(!args_unit_there("-name x " DEV0, 101, 0));
 	}
+}
+
+int main(void)
+{
+	test_write();
+	test_in_and_out();
+	test_remove();
+	test_refused();
 	return tap_done();
 }

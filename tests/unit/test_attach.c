@@ -37,7 +37,7 @@ static int uuids(const char *args, struct found *f)
 	return attach_args_uuids(&c, note, f);
 }
 
-int main(void)
+static void test_hostpci(void)
 {
 	TEST("attach: nothing in the config") {
 		CHECK_NUM(kind("name: a\n", 100, 0), ATTACH_NONE);
@@ -58,6 +58,10 @@ int main(void)
 		CHECK_NUM(kind("hostpci0: e8:00.4;e8:00.5,mdev=nvidia-575\n", 100, 0), ATTACH_CONFLICT);
 		CHECK_NUM(kind("hostpci0: nonsense\n", 100, 0), ATTACH_CONFLICT);
 	}
+}
+
+static void test_args(void)
+{
 	TEST("attach: args may name the mdev beside a hostpci<N>, and each way has its mode") {
 		AUTO_VMCONF struct vmconf c = { 0 };
 		static const char text[] = "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/" UUID_100_0 "\n"
@@ -89,6 +93,10 @@ int main(void)
 			  ATTACH_NONE);
 		CHECK_NUM(kind("args: -uuid " UUID_100_0 "\n", 100, 0), ATTACH_NONE);
 	}
+}
+
+static void test_args_uuids(void)
+{
 	TEST("attach: every vGPU of the pattern in args is found, and the caller may stop") {
 		static const char args[] = "-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/" UUID_100_1
 			" -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/242e5ea7-90e2-4d6e-afeb-a0b9a656c108"
@@ -113,5 +121,12 @@ int main(void)
 		CHECK_NUM(uuids("sysfsdev=/sys/bus/mdev/devices/00000000-0000-0000-0000-00000000010", &f), 0);
 		CHECK_NUM(f.n, 0);
 	}
+}
+
+int main(void)
+{
+	test_hostpci();
+	test_args();
+	test_args_uuids();
 	return tap_done();
 }

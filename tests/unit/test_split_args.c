@@ -58,11 +58,8 @@ static int ask_perl(void)
 		     "< a/lines > a/perl");
 }
 
-int main(void)
+static void test_words(void)
 {
-	unsigned int state = 1;
-
-	tree_begin();
 	TEST("split_args: words, quotes and backslashes") {
 		check(NULL, "");
 		check("", "");
@@ -95,6 +92,12 @@ int main(void)
 		CHECK_NUM(l.w[2].from, 9);
 		CHECK_NUM(l.w[2].to, 11);
 	}
+}
+
+static void test_as_perl(void)
+{
+	unsigned int state = 1;
+
 	TEST("split_args: as Perl's shellwords, on many lines") {
 		AUTO_FREE char *perl = NULL;
 		AUTO_STRLIST struct strlist lines = { 0 };
@@ -124,6 +127,10 @@ int main(void)
 		/* Both kinds are among them. */
 		CHECK(none > LINES / 10 && none < LINES * 9 / 10);
 	}
+}
+
+static void test_give_uuid(void)
+{
 	TEST("args_give_uuid: as a word of its own alone") {
 		CHECK(args_give_uuid("-device x -uuid 1"));
 		CHECK(args_give_uuid("--uuid 1"));
@@ -133,6 +140,12 @@ int main(void)
 		CHECK(!args_give_uuid("-uuid 'x"));
 		CHECK(!args_give_uuid(NULL));
 	}
+}
+
+static void test_quote(void)
+{
+	unsigned int state = 2;
+
 	TEST("args_quote: a word that is written so is read as it was") {
 		AUTO_FREE char *plain = args_quote("vfio-pci,id=hostpci0"), *blank = args_quote("a b");
 
@@ -148,5 +161,14 @@ int main(void)
 			CHECK_STR(l.n ? l.w[0].text : NULL, word);
 		}
 	}
+}
+
+int main(void)
+{
+	tree_begin();
+	test_words();
+	test_as_perl();
+	test_give_uuid();
+	test_quote();
 	return tap_done();
 }

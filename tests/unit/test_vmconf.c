@@ -314,6 +314,10 @@ static void test_hostpci(void)
 		CHECK_STR(h.mdev, "A40-24A");
 		hostpci_free(&h);
 	}
+}
+
+static void test_hostpci_refused(void)
+{
 	TEST("hostpci: what qemu-server refuses is kept as it is, and marked") {
 		static const char *const bad[] = {
 			"nonsense", "", " ", ",", "mdev=nvidia-558", "01:00.0,mapping=x1",
@@ -328,6 +332,10 @@ static void test_hostpci(void)
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 			check_bad(bad[i]);
 	}
+}
+
+static void test_hostpci_lines(void)
+{
 	TEST("hostpci: there are hostpci0 to hostpci15, written so") {
 		AUTO_VMCONF struct vmconf c = parse(
 			"hostpci0: 01:00.0\nhostpci15: 0f:00.0\nhostpci16: 10:00.0\n"
@@ -380,48 +388,44 @@ static void put(const struct root *r, const char *path, const char *text)
 	CHECK_NUM(root_replace(r, path, text, 0644, &e), 0);
 }
 
-static void test_file(const char *dir)
+static void test_read(const struct root *r)
 {
-	struct root r = ROOT_CLOSED;
-
-	if (root_open(&r, dir, NULL) < 0)
-		return;
-	put(&r, "etc/pve/qemu-server/100.conf", "name: here\n");
-	put(&r, "etc/pve/qemu-server/101.conf", "name: local\n");
-	put(&r, "etc/pve/nodes/pve-2.lan/qemu-server/101.conf", "name: there\n");
-
 	TEST("vmconf_read: reads this node's configuration") {
 		AUTO_VMCONF struct vmconf c = { 0 };
 		AUTO_VMCONF struct vmconf d = { 0 };
 		AUTO_ERR struct err e = { 0 };
 
-		CHECK_NUM(vmconf_read(&r, 100, NULL, &c, &e), 0);
+		CHECK_NUM(vmconf_read(r, 100, NULL, &c, &e), 0);
 		CHECK_STR(c.name, "here");
-		CHECK_NUM(vmconf_read(&r, 100, "", &d, &e), 0);
+		CHECK_NUM(vmconf_read(r, 100, "", &d, &e), 0);
 		CHECK_STR(d.name, "here");
 	}
 	TEST("vmconf_read: an incoming migration's lies with the source node") {
 		AUTO_VMCONF struct vmconf c = { 0 };
 
-		CHECK_NUM(vmconf_read(&r, 101, "pve-2.lan", &c, NULL), 0);
+		CHECK_NUM(vmconf_read(r, 101, "pve-2.lan", &c, NULL), 0);
 		CHECK_STR(c.name, "there");
 	}
 	TEST("vmconf_read: once it has moved, this node's is read") {
 		AUTO_VMCONF struct vmconf c = { 0 };
 		AUTO_ERR struct err e = { 0 };
 
-		CHECK_NUM(vmconf_read(&r, 100, "pve-2.lan", &c, &e), 0);
+		CHECK_NUM(vmconf_read(r, 100, "pve-2.lan", &c, &e), 0);
 		CHECK_STR(c.name, "here");
 		CHECK_STR(e.msg, NULL);
 	}
+}
+
+static void test_no_config(const struct root *r)
+{
 	TEST("vmconf_read: says where it looked") {
 		struct vmconf c;
 		AUTO_ERR struct err e = { 0 };
 
-		CHECK_NUM(vmconf_read(&r, 102, NULL, &c, &e), -ENOENT);
+		CHECK_NUM(vmconf_read(r, 102, NULL, &c, &e), -ENOENT);
 		CHECK_STR(e.msg, "VM 102 has no configuration at '/etc/pve/qemu-server/102.conf'");
 		CHECK_HAS(e.hint, "qm list");
-		CHECK_NUM(vmconf_read(&r, 102, "pve-2.lan", &c, &e), -ENOENT);
+		CHECK_NUM(vmconf_read(r, 102, "pve-2.lan", &c, &e), -ENOENT);
 		CHECK_STR(e.msg, "VM 102 has no configuration at "
 			  "'/etc/pve/nodes/pve-2.lan/qemu-server/102.conf' nor at "
 			  "'/etc/pve/qemu-server/102.conf'");
@@ -435,15 +439,28 @@ static void test_file(const char *dir)
 		struct vmconf c;
 
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-			CHECK_NUM(vmconf_read(&r, 100, bad[i], &c, NULL), -EINVAL);
+			CHECK_NUM(vmconf_read(r, 100, bad[i], &c, NULL), -EINVAL);
 		memset(longest, 'a', 254);
-		CHECK_NUM(vmconf_read(&r, 100, longest, &c, NULL), -EINVAL);
+		CHECK_NUM(vmconf_read(r, 100, longest, &c, NULL), -EINVAL);
 
 		AUTO_ERR struct err e = { 0 };
 
-		vmconf_read(&r, 100, "a\n/b", &c, &e);
+		vmconf_read(r, 100, "a\n/b", &c, &e);
 		CHECK_STR(e.msg, "VM 100 migrates from 'a\\n/b', which is no node name");
 	}
+}
+
+static void test_file(const char *dir)
+{
+	struct root r = ROOT_CLOSED;
+
+	if (root_open(&r, dir, NULL) < 0)
+		return;
+	put(&r, "etc/pve/qemu-server/100.conf", "name: here\n");
+	put(&r, "etc/pve/qemu-server/101.conf", "name: local\n");
+	put(&r, "etc/pve/nodes/pve-2.lan/qemu-server/101.conf", "name: there\n");
+	test_read(&r);
+	test_no_config(&r);
 	root_close(&r);
 }
 
@@ -488,6 +505,8 @@ int main(void)
 	test_long_line();
 	test_nul_byte();
 	test_hostpci();
+	test_hostpci_refused();
+	test_hostpci_lines();
 	test_property();
 	test_cloudinit();
 	TEST("a directory for files") {
