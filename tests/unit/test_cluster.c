@@ -5,10 +5,8 @@
 
 #include "tree.h"
 
-int main(void)
+static void test_mounted(void)
 {
-	tree_begin();
-
 	TEST("cluster: an empty /etc/pve, or none, is not mounted") {
 		AUTO_CLUSTER_GUESTS struct cluster_guests l = { 0 };
 		AUTO_ERR struct err e = { 0 };
@@ -23,6 +21,10 @@ int main(void)
 		/* And without nodes in it nothing is known of the guests. */
 		CHECK_NUM(cluster_guests(&tree, &l, NULL), -ENOENT);
 	}
+}
+
+static void test_local_node(void)
+{
 	TEST("cluster_local_node: is what /etc/pve/local points to") {
 		static const char *const bad[] = { "nodes/", "nodes", "nodes/a/b", "/etc", "pve1" };
 		AUTO_ERR struct err e = { 0 };
@@ -38,6 +40,10 @@ int main(void)
 		CHECK_NUM(cluster_local_node(&tree, &node, NULL), 0);
 		CHECK_STR(node, "pve1");
 	}
+}
+
+static void test_guests(void)
+{
 	TEST("cluster_guests: VMs and containers of all nodes, by number") {
 		AUTO_CLUSTER_GUESTS struct cluster_guests l = { 0 };
 
@@ -60,6 +66,10 @@ int main(void)
 		CHECK(cluster_guest(&l, 101) == &l.guests[1]);
 		CHECK(!cluster_guest(&l, 102));
 	}
+}
+
+static void test_vm_node(void)
+{
 	TEST("cluster_vm_node: the node of a VM; a container is none") {
 		AUTO_FREE char *node = NULL;
 		AUTO_ERR struct err e = { 0 };
@@ -71,11 +81,25 @@ int main(void)
 		CHECK_NUM(cluster_vm_node(&tree, 100, &node, &e), -ENOENT);
 		CHECK_STR(e.msg, "100 is no VM but a container, on node 'pve1'");
 	}
+}
+
+static void test_quorate(void)
+{
 	TEST("cluster_quorate: follows the right to write that /etc/pve/nodes shows") {
 		CHECK(cluster_quorate(&tree));
 		CHECK_NUM(shell(tree_dir, "chmod 0555 etc/pve/nodes"), 0);
 		CHECK(!cluster_quorate(&tree));
 		CHECK_NUM(shell(tree_dir, "chmod 0755 etc/pve/nodes"), 0);
 	}
+}
+
+int main(void)
+{
+	tree_begin();
+	test_mounted();
+	test_local_node();
+	test_guests();
+	test_vm_node();
+	test_quorate();
 	return tap_done();
 }

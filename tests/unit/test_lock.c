@@ -10,10 +10,8 @@
 
 static const struct bdf gpu = { 0, 0x3b, 0, 0 };
 
-int main(void)
+static void test_held(void)
 {
-	tree_begin();
-
 	TEST("lock: the VM's, the node's and the GPU's are apart, each GPU's and VM's too") {
 		AUTO_LOCK struct lock vm = LOCK_NONE, other = LOCK_NONE, node = LOCK_NONE, g = LOCK_NONE;
 
@@ -40,6 +38,10 @@ int main(void)
 		lock_drop(&first);
 		CHECK_NUM(lock_vm(&tree, 100, "gc", 0, &second, NULL), 0);
 	}
+}
+
+static void test_deadline(void)
+{
 	TEST("lock: a wait ends at its deadline, with SIGALRM ignored or blocked too, and both are as before") {
 		AUTO_LOCK struct lock first = LOCK_NONE, second = LOCK_NONE;
 		sigset_t alarm_set, mask;
@@ -65,6 +67,10 @@ int main(void)
 		sigprocmask(SIG_UNBLOCK, &alarm_set, NULL);
 		signal(SIGALRM, SIG_DFL);
 	}
+}
+
+static void test_dead_holder(void)
+{
 	TEST("lock: the kernel lets go of it when its holder dies") {
 		AUTO_LOCK struct lock mine = LOCK_NONE;
 		int ready[2];
@@ -89,6 +95,10 @@ int main(void)
 		close(ready[0]);
 		close(ready[1]);
 	}
+}
+
+static void test_bad_file(void)
+{
 	TEST("lock: a link in place of the lock file is not followed, a directory is said") {
 		AUTO_LOCK struct lock l = LOCK_NONE;
 		AUTO_ERR struct err e = { 0 };
@@ -99,5 +109,14 @@ int main(void)
 		CHECK_HAS(e.msg, "open lock '/run/pve-vgpu/locks/vm-102'");
 		CHECK_HAS(e.hint, "df /run");
 	}
+}
+
+int main(void)
+{
+	tree_begin();
+	test_held();
+	test_deadline();
+	test_dead_holder();
+	test_bad_file();
 	return tap_done();
 }

@@ -19,9 +19,8 @@ static void program(const char *text)
 	CHECK(fchmod(fd, 0755) == 0);
 }
 
-int main(void)
+static void test_answer(void)
 {
-	tree_begin();
 	TEST("nvidia-smi: that it is not there is told apart") {
 		AUTO_ERR struct err e = { 0 };
 		AUTO_FREE char *text = NULL;
@@ -47,6 +46,10 @@ int main(void)
 		CHECK_HAS(e.msg, "failed with status 6: 'No GPU instances found: Not Found'");
 		CHECK_STR(text, "No GPU instances found: Not Found\n");
 	}
+}
+
+static void test_hangs(void)
+{
 	TEST("nvidia-smi: one that hangs is killed, with what it has started") {
 		AUTO_ERR struct err e = { 0 };
 		AUTO_FREE char *text = NULL, *pid = NULL;
@@ -70,6 +73,10 @@ int main(void)
 			clock_sleep_ms(10);
 		}
 	}
+}
+
+static void test_unusable(void)
+{
 	TEST("nvidia-smi: what cannot be run, and what prints without end") {
 		AUTO_ERR struct err e = { 0 };
 		AUTO_FREE char *text = NULL;
@@ -86,6 +93,10 @@ int main(void)
 		CHECK_NUM(nvidia_smi(&tree, lgi, 20000, &text, &e), -EFBIG);
 		CHECK(!text);
 	}
+}
+
+static void test_link(void)
+{
 	TEST("nvidia-smi: a link out of the root is resolved within it") {
 		AUTO_FREE char *text = NULL;
 
@@ -94,5 +105,14 @@ int main(void)
 		CHECK_NUM(nvidia_smi(&tree, lgi, 5000, &text, NULL), 0);
 		CHECK_STR(text, "inside\n");
 	}
+}
+
+int main(void)
+{
+	tree_begin();
+	test_answer();
+	test_hangs();
+	test_unusable();
+	test_link();
 	return tap_done();
 }

@@ -13,7 +13,7 @@
 	"for d in *; do ln -s ../../../devices/p/$d ../../bus/pci/devices/$d; done;" \
 	"touch ../../bus/pci/devices/bind; "
 
-int main(void)
+static void test_list(void)
 {
 	struct tree t;
 
@@ -38,6 +38,12 @@ int main(void)
 		CHECK_HAS(e.msg, "list '/sys/bus/pci/devices/bind'");
 		tree_free(&t);
 	}
+}
+
+static void test_physfn(void)
+{
+	struct tree t;
+
 	TEST("pci_physfn, pci_exists: a VF, a function that is none, one that is gone, a bad link") {
 		struct bdf vf = addr_of("e8:00.4"), pf = addr_of("e8:00.0"), gone = addr_of("ff:00.0");
 		struct bdf odd = addr_of("01:00.0"), got;
@@ -51,6 +57,12 @@ int main(void)
 		CHECK(!pci_exists(&t.r, &gone));
 		tree_free(&t);
 	}
+}
+
+static void test_virtfns(void)
+{
+	struct tree t;
+
 	TEST("pci_virtfns: by number, not by text; what is no VF's link is passed over") {
 		AUTO_BDF_LIST struct bdf_list l = { 0 };
 		struct bdf pf = addr_of("e8:00.0"), gone = addr_of("ff:00.0");
@@ -94,5 +106,12 @@ int main(void)
 			tree_free(&t);
 		}
 	}
+}
+
+int main(void)
+{
+	test_list();
+	test_physfn();
+	test_virtfns();
 	return tap_done();
 }

@@ -22,9 +22,8 @@ static int call(const char *text, char **out, struct err *e)
 	return pve_call(&tree, QM, &words, out, e);
 }
 
-int main(void)
+static void test_output(void)
 {
-	tree_begin();
 	TEST("pve_call: what a tool prints, and nothing where it is not asked for") {
 		AUTO_FREE char *out = NULL;
 
@@ -32,6 +31,10 @@ int main(void)
 		CHECK_STR(out, "set 100\n");
 		CHECK_NUM(call("echo some", NULL, NULL), 0);
 	}
+}
+
+static void test_failure(void)
+{
 	TEST("pve_call: a tool that fails is told by its last line, with those before it") {
 		static const char text[] = "printf '400 Parameter verification failed.\\nhostpci0: invalid format\\n\\n' >&2; echo out; exit 255";
 		AUTO_ERR struct err e = { 0 };
@@ -61,12 +64,20 @@ int main(void)
 		CHECK_NUM(call("printf 'a\\033[31mb' >&2; exit 1", NULL, &e), -EIO);
 		CHECK_STR(e.msg, "'qm set 100' failed with status 1: 'a?[31mb'");
 	}
+}
+
+static void test_too_much(void)
+{
 	TEST("pve_call: a tool that says without end") {
 		AUTO_ERR struct err e = { 0 };
 
 		CHECK_NUM(call("head -c 5000000 /dev/zero | tr '\\0' x", NULL, &e), -EFBIG);
 		CHECK_HAS(e.msg, "/usr/sbin/qm' said more than 4 MiB and was ended");
 	}
+}
+
+static void test_not_run(void)
+{
 	TEST("pve_call: a tool that cannot be run") {
 		AUTO_STRLIST struct strlist words = { 0 };
 		AUTO_ERR struct err e = { 0 };
@@ -92,5 +103,14 @@ int main(void)
 		CHECK_STR(e.msg, "run '/usr/sbin/pvesm': No such file or directory");
 		CHECK_HAS(e.hint, "Proxmox VE's own tool");
 	}
+}
+
+int main(void)
+{
+	tree_begin();
+	test_output();
+	test_failure();
+	test_too_much();
+	test_not_run();
 	return tap_done();
 }

@@ -40,10 +40,8 @@ static int set(unsigned int vmid, int64_t until, pid_t pid, struct err *e)
 	return reservation_set(&tree, &vf, 1, vmid, until, pid, clock_ms() + 1000, e);
 }
 
-int main(void)
+static void test_lines(void)
 {
-	tree_begin();
-
 	TEST("reservation: a line by time and a line by pid") {
 		AUTO_RESERVATIONS struct reservation_list l = { 0 };
 
@@ -78,6 +76,10 @@ int main(void)
 		check_kept("");
 		check_kept("\n\n0000:3b:00.4 100 time:1\n\n  # a\r\n\xff\n");
 	}
+}
+
+static void test_holds(void)
+{
 	TEST("reservation_holds: a time holds until it is over") {
 		struct reservation r = { .vmid = 100, .time = clock_epoch() + 100 };
 
@@ -98,6 +100,10 @@ int main(void)
 		r = (struct reservation){ .vmid = 101, .pid = 4242 };
 		CHECK(!reservation_holds(&tree, &r));
 	}
+}
+
+static void test_set(void)
+{
 	TEST("reservation_set: makes the file, changes its own line and leaves the others") {
 		CHECK_NUM(set(100, 1234567890, 0, NULL), 0);
 		AUTO_FREE char *made = tree_get(FILE_PATH);
@@ -122,6 +128,10 @@ int main(void)
 		AUTO_FREE char *replaced = tree_get(FILE_PATH);
 		CHECK_STR(replaced, "0000:3b:00.4 100 time:5\n");
 	}
+}
+
+static void test_drop(void)
+{
 	TEST("reservation_drop: takes this VM's line alone, and nothing where there is none") {
 		tree_put(FILE_PATH, "0000:3b:00.4 200 time:1\n0000:3b:00.5 100 time:1\n");
 		CHECK_NUM(reservation_drop(&tree, &vf, 1, 100, 0, NULL), 0);
@@ -132,6 +142,10 @@ int main(void)
 		CHECK_STR(less, "0000:3b:00.4 200 time:1\n");
 		CHECK_NUM(reservation_drop(&tree, NULL, 0, 100, 0, NULL), 0);
 	}
+}
+
+static void test_locked(void)
+{
 	TEST("reservation_set: PVE's lock is waited for until the deadline, which is not EBUSY") {
 		AUTO_FD int fd = root_openat(&tree, FILE_PATH ".lock", O_RDWR | O_CREAT, 0644);
 		AUTO_ERR struct err e = { 0 };
@@ -143,6 +157,10 @@ int main(void)
 		CHECK_HAS(e.msg, "another process has held PVE's lock '/run/qemu-server/pci-id-reservations.lock' for");
 		CHECK_HAS(e.hint, "fuser -v");
 	}
+}
+
+static void test_read(void)
+{
 	TEST("reservation_read: a file that is missing has none, a NUL ends no file") {
 		AUTO_RESERVATIONS struct reservation_list l = { 0 }, none = { 0 };
 
@@ -154,5 +172,16 @@ int main(void)
 		CHECK_NUM(reservation_read(&tree, &none, NULL), 0);
 		CHECK_NUM(none.n, 0);
 	}
+}
+
+int main(void)
+{
+	tree_begin();
+	test_lines();
+	test_holds();
+	test_set();
+	test_drop();
+	test_locked();
+	test_read();
 	return tap_done();
 }

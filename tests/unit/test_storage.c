@@ -34,11 +34,8 @@ static void check_volume(const char *want)
 	CHECK_STR(e.hint, want ? NULL : "pve-vgpu snippet install");
 }
 
-int main(void)
+static void test_list(void)
 {
-	tree_begin();
-	tree_put("usr/bin/pve-vgpu", "#!\n");
-
 	TEST("without a file there is local, with snippets") {
 		AUTO_STORAGES struct storage_list l = { 0 };
 
@@ -79,6 +76,10 @@ int main(void)
 		CHECK(!storage_on_node(storage_find(&l, "off"), "a"));
 		CHECK(!storage_find(&l, "x") && !storage_find(&l, "9bad"));
 	}
+}
+
+static void test_snippet_path(void)
+{
 	TEST("the file of a snippet") {
 		static const char cfg[] = "dir: own\n\tpath /own/\n\tcontent snippets\n\n"
 			"dir: sub\n\tpath /sub\n\tcontent-dirs iso=a,snippets=/b/c\n\nzfspool: zfs\n\tpool p\n";
@@ -95,6 +96,10 @@ int main(void)
 		check_path(cfg, "/usr/bin/x", NULL,
 			   "'/usr/bin/x' is no snippet: it must read <storage>:snippets/<name>");
 	}
+}
+
+static void test_snippet_volume(void)
+{
 	TEST("no link, no volume; a file of that name that is not ours is none") {
 		check_volume(NULL);
 		tree_put("var/lib/vz/snippets/pve-vgpu", "#!\n");
@@ -118,5 +123,14 @@ int main(void)
 			 "dir: near\n\tpath /own\n\tcontent snippets\n\tnodes here\n");
 		check_volume("near:snippets/pve-vgpu");
 	}
+}
+
+int main(void)
+{
+	tree_begin();
+	tree_put("usr/bin/pve-vgpu", "#!\n");
+	test_list();
+	test_snippet_path();
+	test_snippet_volume();
 	return tap_done();
 }

@@ -16,9 +16,8 @@ static bool before(const char *unit)
 	return text && unit_file_lists(text, "Before", GUESTS);
 }
 
-int main(void)
+static void test_unit_text(void)
 {
-	tree_begin();
 	TEST("unit_look: the first directory counts, and a link to /dev/null masks") {
 		CHECK_NUM(unit_look(&tree, "a.service"), UNIT_MISSING);
 		CHECK(!unit_text(&tree, "a.service"));
@@ -45,6 +44,10 @@ int main(void)
 		tree_put(USR "a.service.d/40-d.conf~", "[Unit]\nBefore=\n");
 		CHECK(before("a.service"));
 	}
+}
+
+static void test_enabled(void)
+{
 	TEST("units_wanted: what is linked in .wants and .requires") {
 		AUTO_STRLIST struct strlist l = { 0 };
 
@@ -65,6 +68,10 @@ int main(void)
 		CHECK_NUM(l.n, 1);
 		CHECK_STR(l.n ? l.s[0] : NULL, "b@1.service");
 	}
+}
+
+static void test_proc_runs(void)
+{
 	TEST("proc_runs: by the whole name, and nothing known without a process") {
 		CHECK_NUM(proc_runs(&tree, "bash"), -1);
 		tree_put("proc/sys/comm", "bash\n");
@@ -75,5 +82,13 @@ int main(void)
 		tree_put("proc/14/comm", "bash\n");
 		CHECK_NUM(proc_runs(&tree, "bash"), 1);
 	}
+}
+
+int main(void)
+{
+	tree_begin();
+	test_unit_text();
+	test_enabled();
+	test_proc_runs();
 	return tap_done();
 }

@@ -31,10 +31,8 @@ static void link_fd(const char *fd, const char *target)
 	CHECK_NUM(symlink(target, path), 0);
 }
 
-int main(void)
+static void test_qemu_pid(void)
 {
-	tree_begin();
-
 	TEST("vm_qemu_pid: no pid file, and one that holds no pid") {
 		static const char *const bad[] = { "", "\n", "0\n", "-1\n", "x\n", "42 43\n", "99999999999\n" };
 
@@ -59,6 +57,10 @@ int main(void)
 		CHECK_NUM(pid_for("/usr/bin/kvm"), 0);
 		CHECK_NUM(pid_for(""), 0);
 	}
+}
+
+static void test_lock_held(void)
+{
 	TEST("vm_lock_held: while somebody has the lock, and not for having been asked") {
 		CHECK(!vm_lock_held(&tree, 100));
 		tree_put("var/lock/qemu-server/lock-100.conf", "");
@@ -97,6 +99,10 @@ int main(void)
 			CHECK_NUM(shell(tree_dir, "chown 0 var/lock/qemu-server"), 0);
 		}
 	}
+}
+
+static void test_vfio_users(void)
+{
 	TEST("vfio_users: who has what, and nothing that only looks like it") {
 		AUTO_VFIO_USERS struct vfio_users u = { 0 };
 		AUTO_STRLIST struct strlist group = { 0 }, cdev = { 0 }, none = { 0 };
@@ -128,5 +134,13 @@ int main(void)
 		CHECK_NUM(u.n, 0);
 		root_close(&nowhere);
 	}
+}
+
+int main(void)
+{
+	tree_begin();
+	test_qemu_pid();
+	test_lock_held();
+	test_vfio_users();
 	return tap_done();
 }
