@@ -347,24 +347,11 @@ enum node_shape node_shape(const struct sim *sim, struct node n)
 
 /* --- paths ----------------------------------------------------------------- */
 
-static void dir_path_of(const struct sim *sim, struct node n, char *buf, size_t size)
+static void dev_dir_path(const struct sim *sim, struct node n, char *buf, size_t size)
 {
-	const struct dev *d = NULL;
-	const struct vgpu *v = NULL;
-	const struct driver *drv;
+	const struct dev *d = &sim->devs[n.x];
 
-	buf[0] = '\0';
-	if (n.kind >= K_DEV && n.kind <= K_DEV_VFIO)
-		d = &sim->devs[n.x];
-	if (n.kind >= K_VGPU && n.kind <= K_VGPU_VFIO) {
-		v = node_vgpu(sim, n);
-		if (!v)
-			return;
-	}
 	switch (n.kind) {
-	case K_DIR:
-		snprintf(buf, size, "%s", sim->dirs[n.x].path);
-		break;
 	case K_DEV:
 		snprintf(buf, size, "%s", d->path);
 		break;
@@ -386,6 +373,17 @@ static void dir_path_of(const struct sim *sim, struct node n, char *buf, size_t 
 	case K_DEV_VFIO:
 		snprintf(buf, size, "%s/vfio-dev/vfio%d", d->path, d->vfio);
 		break;
+	}
+}
+
+/* Of a vGPU that is gone it is empty. */
+static void vgpu_dir_path(const struct sim *sim, struct node n, char *buf, size_t size)
+{
+	const struct vgpu *v = node_vgpu(sim, n);
+
+	if (!v)
+		return;
+	switch (n.kind) {
 	case K_VGPU:
 		snprintf(buf, size, "%s/%s", v->dev->path, v->uuid);
 		break;
@@ -398,6 +396,24 @@ static void dir_path_of(const struct sim *sim, struct node n, char *buf, size_t 
 	case K_VGPU_VFIO:
 		snprintf(buf, size, "%s/%s/vfio-dev/vfio%d", v->dev->path,
 			 v->uuid, v->vfio);
+		break;
+	}
+}
+
+static void dir_path_of(const struct sim *sim, struct node n, char *buf, size_t size)
+{
+	const struct driver *drv;
+
+	buf[0] = '\0';
+	switch (n.kind) {
+	case K_DIR:
+		snprintf(buf, size, "%s", sim->dirs[n.x].path);
+		break;
+	case K_DEV ... K_DEV_VFIO:
+		dev_dir_path(sim, n, buf, size);
+		break;
+	case K_VGPU ... K_VGPU_VFIO:
+		vgpu_dir_path(sim, n, buf, size);
 		break;
 	case K_GROUP:
 	case K_GROUP_DEVICES:
