@@ -68,12 +68,19 @@ static void stack_pop(struct stack *s)
 	close(s->fd[--s->n]);
 }
 
-static void stack_free(struct stack *s)
+static void stack_empty(struct stack *s)
 {
 	while (s->n)
 		stack_pop(s);
+}
+
+static void stack_free(struct stack *s)
+{
+	stack_empty(s);
 	free(s->fd);
 }
+
+#define AUTO_STACK AUTO(stack_free)
 
 static int stack_top(const struct stack *s, int rootfd)
 {
@@ -99,10 +106,41 @@ static int read_link(const struct root *r, int at, const char *name, bool fixed,
 	return readlink_in(fd, "", target);
 }
 
+/* Go down into the directory name of at. Returns 0 or -errno. */
+static int stack_push(struct stack *s, int at, const char *name)
+{
+	int fd = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+
+	int *slot = GROW(s->fd, s->n);
+
+	*slot = fd;
+	return 0;
+}
+
+/* Open what stands at the end of the path, with or without a slash behind it, and is not to be followed. */
+static int open_last(int at, const char *name, bool slash, int flags, mode_t mode)
+{
+	if (slash && flags & O_CREAT)
+		return -EISDIR;
+
+	int fd = openat(at, name, flags | (slash ? O_DIRECTORY : 0) | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void go_on_with(char **rest, char *next)
+{
+	free(*rest);
+	*rest = next;
+}
+
 /* What RESOLVE_IN_ROOT does, one component at a time. */
 static int open_by_walk(const struct root *r, const char *path, int flags, mode_t mode)
 {
-	__attribute__((cleanup(stack_free))) struct stack dirs = { 0 };
+	AUTO_STACK struct stack dirs = { 0 };
 	AUTO_FREE char *rest = xstrdup(path);
 	bool fixed = links_are_fixed(path);
 	int links = 0;
@@ -110,62 +148,40 @@ static int open_by_walk(const struct root *r, const char *path, int flags, mode_
 	if (!*path)
 		return -ENOENT;
 	for (;;) {
-		char *name = rest + strspn(rest, "/");
-		size_t len = strcspn(name, "/");
-		const char *after = name + len + strspn(name + len, "/");
-		bool last = !*after, slash = name[len] == '/';
-		AUTO_FREE char *part = xstrndup(name, len);
+		const char *name = rest + strspn(rest, "/");
+		const char *behind = name + strcspn(name, "/");
+		const char *after = behind + strspn(behind, "/");
+		bool last = !*after, slash = *behind;
+		AUTO_FREE char *part = xstrndup(name, (size_t)(behind - name)), *target = NULL;
 		int at = stack_top(&dirs, r->fd);
 
 		if (!strcmp(part, "..")) {
 			if (dirs.n)
 				stack_pop(&dirs);
 		} else if (*part && strcmp(part, ".")) {
-			char *target = NULL;
-			int rc = last && !slash && flags & (O_NOFOLLOW | O_EXCL) ?
-				-EINVAL : read_link(r, at, part, fixed, &target);
+			bool itself = last && !slash && flags & (O_NOFOLLOW | O_EXCL);
+			int rc = itself ? -EINVAL : read_link(r, at, part, fixed, &target);
 
 			if (rc == -ELOOP)
 				return rc;
 			if (rc == 0) {
-				if (++links > MAX_LINKS) {
-					free(target);
+				if (++links > MAX_LINKS)
 					return -ELOOP;
-				}
-				char *next = xasprintf("%s%s%s", target, slash ? "/" : "", after);
-
 				if (*target == '/')
-					while (dirs.n)
-						stack_pop(&dirs);
-				free(target);
-				free(rest);
-				rest = next;
+					stack_empty(&dirs);
+				go_on_with(&rest, xasprintf("%s%s", target, behind));
 				continue;
 			}
-			if (last && slash && flags & O_CREAT)
-				return -EISDIR;
-			if (last) {
-				int want = flags | (slash ? O_DIRECTORY : 0);
-				int fd = openat(at, part, want | O_NOFOLLOW | O_CLOEXEC, mode);
+			if (last)
+				return open_last(at, part, slash, flags, mode);
 
-				return fd < 0 ? -errno : fd;
-			}
-			int fd = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-			if (fd < 0)
-				return -errno;
-			int *slot = GROW(dirs.fd, dirs.n);
-			*slot = fd;
+			rc = stack_push(&dirs, at, part);
+			if (rc < 0)
+				return rc;
 		}
-		if (last) {
-			int fd = openat(stack_top(&dirs, r->fd), ".", flags | O_CLOEXEC, mode);
-
-			return fd < 0 ? -errno : fd;
-		}
-		char *next = xstrdup(after);
-
-		free(rest);
-		rest = next;
+		if (last)
+			return open_last(stack_top(&dirs, r->fd), ".", false, flags, mode);
+		go_on_with(&rest, xstrdup(after));
 	}
 }
 
