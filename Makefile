@@ -115,7 +115,7 @@ check: all unit inject
 
 # A crash and a failing system call at every point; CRASH_ARGS="pre-start-mdev" or "--what kill" for a part of it.
 check-crash: all inject
-	$(Q)INJECT=$(abspath $(INJECT)) tests/crash/run $(CRASH_ARGS)
+	$(Q)INJECT="$(abspath $(INJECT))" tests/crash/run $(CRASH_ARGS)
 
 # A program for each tests/fuzz/fuzz_*.c, below build/fuzz; docs/fuzzing.md.
 fuzz:

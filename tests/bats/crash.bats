@@ -56,6 +56,17 @@ all_passed() {
 	assert_output '0 points tried, 0 passed'
 }
 
+@test "make check-crash: below a directory with a blank in its name" {
+	local dir="$BATS_TEST_TMPDIR/a b"
+
+	mkdir -p "$dir/tests/crash"
+	cp "$TOP/Makefile" "$dir"
+	printf '#!/bin/sh\necho "$INJECT"\n' > "$dir/tests/crash/run"
+	chmod 755 "$dir/tests/crash/run"
+	run -0 env -u INJECT -u BUILD -u MAKEFLAGS make -s -C "$dir" -o all -o inject check-crash
+	assert_equal "$output" "$dir/build/tests/crash/inject"
+}
+
 @test "inject: each point is named, met once, and none that does not come is passed over" {
 	local points=$BATS_TEST_TMPDIR/points program
 
@@ -63,7 +74,6 @@ all_passed() {
 	program=("$PVE_VGPU" --root "$ROOT" create A40-24A)
 	run -0 "$INJECT" --points "$points" -- "${program[@]}"
 	grep -qx "1\.[0-9]* change write+ .*/0000:67:00\.4/mdev_supported_types/nvidia-575/create" "$points"
-	last=$(tail -n 1 "$points")
 	run -124 "$INJECT" --at 1.999 --kill -- "${program[@]}"
 	assert_equal "$(mdevs | wc -l)" 2
 	run -137 "$INJECT" --at 1.1 --before --kill -- "${program[@]}"
@@ -72,18 +82,25 @@ all_passed() {
 }
 
 @test "inject: a call that fails is not made, one killed behind has been, and a short one is half" {
-	local program=("$PVE_VGPU" --root "$BATS_TEST_TMPDIR/root" create A40-24A) at
+	local program=("$PVE_VGPU" --root "$BATS_TEST_TMPDIR/root" create A40-24A) at made
 
 	node a40x8-mdev
 	pve_vgpu create A40-24A > /dev/null
 	"$INJECT" --points "$BATS_TEST_TMPDIR/points" -- "${program[@]}" > /dev/null
 	at=$(sed -n 's/^\([^ ]*\) change write+ .*\/create$/\1/p' "$BATS_TEST_TMPDIR/points")
-	run "$INJECT" --at "$at" --errno EIO -- "${program[@]}"
-	assert_output 'Input/output error'
+	made=$(mdevs | wc -l)
+	# Another place serves, so one vGPU more is there, and not two.
+	run -0 "$INJECT" --at "$at" --errno EIO -- "${program[@]}"
+	assert_output 'Input/output error; trying the next place'
+	assert_equal "$(mdevs | wc -l)" $((made + 1))
+	# Half a UUID is none.
+	run -0 "$INJECT" --at "$at" --short -- "${program[@]}"
+	assert_output 'Invalid argument; trying the next place'
+	assert_equal "$(mdevs | wc -l)" $((made + 2))
 	run -137 "$INJECT" --at "$at" --before --kill -- "${program[@]}"
-	before=$(mdevs | wc -l)
+	assert_equal "$(mdevs | wc -l)" $((made + 2))
 	run -137 "$INJECT" --at "$at" --after --kill -- "${program[@]}"
-	assert_equal "$(mdevs | wc -l)" $((before + 1))
+	assert_equal "$(mdevs | wc -l)" $((made + 3))
 }
 
 @test "create: an mdev that the driver refuses and makes all the same is taken away, and the next place serves" {
