@@ -92,6 +92,8 @@ void scheduler_report_read(const struct strlist *messages, const struct bdf *gpu
 			if (one.enabled || !one.known) {
 				waits += !waits || !bdf_eq(&at, &waiting);
 				waiting = at;
+			} else if (waits == 1 && bdf_eq(&at, &waiting)) {
+				waits = 0;
 			}
 			if (bdf_eq(&at, gpu))
 				*out = one;

@@ -94,6 +94,9 @@ static void test_reports(void)
 		CHECK_B(A "ENABLED with policy EQUAL_SHARE.\n" B "DISABLED with policy BEST_EFFORT.\n" SLICE "1 ms.", "off best effort 0");
 		CHECK_A(A "ENABLED with policy EQUAL_SHARE.\n" B "ENABLED with policy EQUAL_SHARE.\n" SLICE "1 ms.\n" SLICE "2 ms.", "on equal share 0");
 		CHECK_B(A "ENABLED with policy EQUAL_SHARE.\n" B "ENABLED with policy EQUAL_SHARE.\n" SLICE "1 ms.\n" SLICE "2 ms.", "on equal share 0");
+		CHECK_A(A "ENABLED with policy EQUAL_SHARE.\n" A "DISABLED with policy BEST_EFFORT.\n" SLICE "1 ms.", "off best effort 0");
+		CHECK_B(A "ENABLED with policy EQUAL_SHARE.\n" A "DISABLED with policy BEST_EFFORT.\n" B "ENABLED with policy FIXED_SHARE.\n" SLICE "2 ms.",
+			"on fixed share 2");
 		CHECK_A(SLICE "1 ms.\n" A "ENABLED with policy EQUAL_SHARE.", "on equal share 0");
 		CHECK_A(A "ENABLED with policy EQUAL_SHARE.\n" SLICE "0 ms.", "on equal share 0");
 		CHECK_A(A "ENABLED with policy EQUAL_SHARE.\n" SLICE "-1 ms.", "on equal share 0");
