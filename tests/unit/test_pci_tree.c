@@ -15,12 +15,10 @@
 
 static void test_list(void)
 {
-	struct tree t;
-
 	TEST("pci_list: addresses alone, sorted; a directory that is missing has none") {
 		AUTO_BDF_LIST struct bdf_list l = { 0 }, none = { 0 };
+		struct tree t = tree_make(TREE);
 
-		t = tree_make(TREE);
 		CHECK_NUM(pci_list(&t.r, "sys/bus/pci/devices", &l, NULL), 0);
 		CHECK_NUM(l.n, 5);
 		CHECK_STR(BDF_STR(&l.b[0]), "0000:01:00.0");
@@ -32,8 +30,8 @@ static void test_list(void)
 	TEST("pci_list: what is no directory is a failure that names it") {
 		AUTO_BDF_LIST struct bdf_list l = { 0 };
 		AUTO_ERR struct err e = { 0 };
+		struct tree t = tree_make(TREE);
 
-		t = tree_make(TREE);
 		CHECK_NUM(pci_list(&t.r, "sys/bus/pci/devices/bind", &l, &e), -ENOTDIR);
 		CHECK_HAS(e.msg, "list '/sys/bus/pci/devices/bind'");
 		tree_free(&t);
@@ -42,13 +40,11 @@ static void test_list(void)
 
 static void test_physfn(void)
 {
-	struct tree t;
-
 	TEST("pci_physfn, pci_exists: a VF, a function that is none, one that is gone, a bad link") {
 		struct bdf vf = addr_of("e8:00.4"), pf = addr_of("e8:00.0"), gone = addr_of("ff:00.0");
 		struct bdf odd = addr_of("01:00.0"), got;
+		struct tree t = tree_make(TREE);
 
-		t = tree_make(TREE);
 		CHECK_NUM(pci_physfn(&t.r, &vf, &got), 0);
 		CHECK_STR(BDF_STR(&got), "0000:e8:00.0");
 		CHECK_NUM(pci_physfn(&t.r, &pf, &got), -ENOENT);
@@ -61,14 +57,12 @@ static void test_physfn(void)
 
 static void test_virtfns(void)
 {
-	struct tree t;
-
 	TEST("pci_virtfns: by number, not by text; what is no VF's link is passed over") {
 		AUTO_BDF_LIST struct bdf_list l = { 0 };
 		struct bdf pf = addr_of("e8:00.0"), gone = addr_of("ff:00.0");
 		AUTO_ERR struct err e = { 0 };
+		struct tree t = tree_make(TREE);
 
-		t = tree_make(TREE);
 		CHECK_NUM(pci_virtfns(&t.r, &pf, &l, NULL), 0);
 		CHECK_NUM(l.n, 3);
 		CHECK_STR(BDF_STR(&l.b[1]), "0000:e8:01.0");
@@ -98,8 +92,8 @@ static void test_virtfns(void)
 		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 			AUTO_FREE char *commands = xasprintf("%s%s", many, cases[i].then);
 			AUTO_BDF_LIST struct bdf_list l = { 0 };
+			struct tree t = tree_make(commands);
 
-			t = tree_make(commands);
 			CHECK_NUM(pci_virtfns(&t.r, &pf, &l, NULL), 0);
 			CHECK_NUM(l.n, cases[i].n);
 			CHECK_STR(l.n > 17 ? BDF_STR(&l.b[17]) : NULL, cases[i].at17);
