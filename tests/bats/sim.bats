@@ -626,6 +626,9 @@ MIG_TYPES='"types": [ { "id": 468, "name": "GRID A100-4C", "max_instance": 10 },
 	for bad in "*" "* x" "* -1" "* 1 1"; do
 		is "$bad: $(put "$bad" .sim/delay)" "$bad: Invalid argument"
 	done
+	for bad in "*" "* maybe" "* yes no"; do
+		is "$bad: $(put "$bad" .sim/hang)" "$bad: Invalid argument"
+	done
 	for bad in "$UUID_A yes" "$VF yes" "$VF" "$VF maybe" "clear"; do
 		is "$bad: $(put "$bad" .sim/open)" "$bad: Invalid argument"
 	done
@@ -636,6 +639,54 @@ MIG_TYPES='"types": [ { "id": 468, "name": "GRID A100-4C", "max_instance": 10 },
 		is "$bad: $(put "$bad" .sim/selfclean)" "$bad: Invalid argument"
 	done
 	is "$(put 0000:99:00.0 .sim/vanish)" "Invalid argument"
+}
+
+# stands PATTERN N: so many stand there
+stands() {
+	local tries
+
+	for ((tries = 0; tries < 500; tries++)); do
+		! grep -qFx "$1 $2" "$SYS/.sim/hang" || return 0
+		sleep 0.02
+	done
+	cat "$SYS/.sim/hang"
+	return 1
+}
+
+@test "hang: what matches stands until it is let go, and others do not" {
+	local pattern="*/$VF/*/create" writer
+
+	one_a40
+	is "$(put "$pattern yes" .sim/hang)" ok
+	is "$(cat "$SYS/.sim/hang")" "$pattern 0"
+	create $VF nvidia-575 $UUID_A > "$BATS_TEST_TMPDIR/said" &
+	writer=$!
+	stands "$pattern" 1
+	is "$(create $VF2 nvidia-575 $UUID_B)" ok
+	is "$(ls "$SYS/bus/mdev/devices")" $UUID_B
+	is "$(put "$pattern no" .sim/hang)" ok
+	wait "$writer"
+	is "$(cat "$BATS_TEST_TMPDIR/said")" ok
+	is "$(ls "$SYS/bus/mdev/devices" | wc -l)" 2
+	is "$(cat "$SYS/.sim/hang")" ""
+}
+
+@test "hang: a signal lets go of who stands there, and nothing is done; a read stands, too" {
+	local file
+
+	one_a40
+	put "*nvidia-575/* yes" .sim/hang
+	file=$SYS/$(pci $VF)/mdev_supported_types/nvidia-575
+	perl -e '$SIG{ALRM} = sub {}; open(my $f, ">", shift) or die; alarm(1); print(defined(syswrite($f, shift)) ? "done" : "$!")' \
+		"$file/create" $UUID_A > "$BATS_TEST_TMPDIR/said"
+	is "$(cat "$BATS_TEST_TMPDIR/said")" "Interrupted system call"
+	stands "*nvidia-575/*" 0
+	cat "$file/available_instances" > "$BATS_TEST_TMPDIR/said" &
+	stands "*nvidia-575/*" 1
+	is "$(put clear .sim/hang)" ok
+	wait "$!"
+	is "$(cat "$BATS_TEST_TMPDIR/said")" 1
+	is "$(ls "$SYS/bus/mdev/devices")" ""
 }
 
 ms_now() {

@@ -19,6 +19,7 @@ const char *const control_names[CTL_MAX] = {
 	[CTL_OPEN] = "open", [CTL_SELFCLEAN] = "selfclean",
 	[CTL_VANISH] = "vanish", [CTL_ERRNO] = "errno",
 	[CTL_VFS] = "vfs", [CTL_DRIVER] = "driver", [CTL_TYPES] = "types",
+	[CTL_HANG] = "hang",
 };
 
 /* A pattern (or a vGPU's name) and what is to happen to what it matches. */
@@ -26,14 +27,14 @@ struct rule {
 	char *pattern;
 	enum op op;
 	int error;
-	unsigned long left;	/* of a fault */
+	unsigned long left;	/* of a fault; of a hang: how many stand there */
 	unsigned long ms;	/* of a delay or a selfclean */
 	struct rule *next;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct rule *faults, *delays, *cleans;	/* under lock */
-static atomic_int armed;			/* faults and delays */
+static struct rule *faults, *delays, *cleans, *hangs;	/* under lock */
+static atomic_int armed;			/* faults, delays and hangs */
 
 #define MAX_ATTRS 256
 static struct { atomic_ulong n[2]; } counts[MAX_ATTRS];
@@ -238,6 +239,36 @@ unsigned int control_delay_ms(const char *path)
 	return (unsigned int)ms;
 }
 
+/* Whether there is a hang for that path; how many stand there changes by that much. */
+static bool find_hang(const char *path, int change)
+{
+	struct rule *r;
+
+	pthread_mutex_lock(&lock);
+	for (r = hangs; r; r = r->next)
+		if (!fnmatch(r->pattern, path, 0))
+			break;
+	if (r)
+		r->left += (unsigned long)change;
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+bool control_hangs(const char *path)
+{
+	return find_hang(path, 0);
+}
+
+bool control_hang(const char *path)
+{
+	return find_hang(path, 1);
+}
+
+void control_unhang(const char *path)
+{
+	find_hang(path, -1);
+}
+
 static unsigned long clean_ms(const char *name)
 {
 	unsigned long ms = 0;
@@ -268,6 +299,8 @@ static char *read_rules(struct rule *const *list, enum control c)
 			fprintf(f, "%s %s %s %lu\n",
 				r->op == OP_READ ? "read" : "write", r->pattern,
 				errno_name(r->error), r->left);
+		else if (c == CTL_HANG)
+			fprintf(f, "%s %lu\n", r->pattern, r->left);
 		else
 			fprintf(f, "%s %lu\n", r->pattern, r->ms);
 	pthread_mutex_unlock(&lock);
@@ -321,6 +354,8 @@ char *control_read(struct sim *sim, enum control c)
 		return read_rules(&delays, c);
 	case CTL_SELFCLEAN:
 		return read_rules(&cleans, c);
+	case CTL_HANG:
+		return read_rules(&hangs, c);
 	case CTL_OPEN:
 		return read_open(sim);
 	case CTL_VANISH:
@@ -382,6 +417,12 @@ static int write_fault(char *word[], int n)
 	return add_rule(&faults, &r, true);
 }
 
+static int yes_or_no(const char *word, bool *yes)
+{
+	*yes = !strcmp(word, "yes");
+	return *yes || !strcmp(word, "no") ? 0 : -EINVAL;
+}
+
 /* A new one takes the place of what the same pattern had; 0 takes it away. */
 static int write_delay(char *word[], int n)
 {
@@ -392,6 +433,18 @@ static int write_delay(char *word[], int n)
 	r.pattern = word[0];
 	drop_rule(&delays, word[0], true);
 	return r.ms ? add_rule(&delays, &r, true) : 0;
+}
+
+/* Until `clear`, or the same pattern with no. */
+static int write_hang(char *word[], int n)
+{
+	struct rule r = { .pattern = word[0] };
+	bool yes;
+
+	if (n != 2 || yes_or_no(word[1], &yes))
+		return -EINVAL;
+	drop_rule(&hangs, word[0], true);
+	return yes ? add_rule(&hangs, &r, true) : 0;
 }
 
 /* The device of this name, or NULL; the lock is held either way. */
@@ -405,12 +458,6 @@ static int unlock(struct sim *sim, int rc)
 {
 	pthread_mutex_unlock(&sim->lock);
 	return rc;
-}
-
-static int yes_or_no(const char *word, bool *yes)
-{
-	*yes = !strcmp(word, "yes");
-	return *yes || !strcmp(word, "no") ? 0 : -EINVAL;
 }
 
 static bool known_name(struct sim *sim, const char *name)
@@ -553,6 +600,9 @@ static int clear(struct sim *sim, enum control c)
 	case CTL_DELAY:
 		clear_rules(&delays, true);
 		return 0;
+	case CTL_HANG:
+		clear_rules(&hangs, true);
+		return 0;
 	case CTL_SELFCLEAN:
 		clear_rules(&cleans, false);
 		return 0;
@@ -597,6 +647,8 @@ static int write_line(struct sim *sim, enum control c, char *line)
 		return write_driver(sim, word, n);
 	case CTL_TYPES:
 		return write_types(sim, word, n);
+	case CTL_HANG:
+		return write_hang(word, n);
 	default:
 		return -EINVAL;
 	}

@@ -14,7 +14,7 @@ enum op { OP_READ, OP_WRITE };
 
 enum control {
 	CTL_OPS, CTL_FAULT, CTL_DELAY, CTL_OPEN, CTL_SELFCLEAN, CTL_VANISH,
-	CTL_ERRNO, CTL_VFS, CTL_DRIVER, CTL_TYPES, CTL_MAX
+	CTL_ERRNO, CTL_VFS, CTL_DRIVER, CTL_TYPES, CTL_HANG, CTL_MAX
 };
 
 extern const char *const control_names[CTL_MAX];
@@ -27,12 +27,21 @@ int errno_by_name(const char *name);
 /* Counts an operation on the attribute with this index and name. */
 void control_count(enum op op, unsigned int attr);
 
-/* False as long as no fault and no delay is armed: no path is needed. */
+/* False as long as no fault, delay or hang is armed: no path is needed. */
 bool control_armed(void);
 
 /* Takes one off a fault that matches: errno, FAULT_LOST or 0. */
 int control_take_fault(enum op op, const char *path);
 unsigned int control_delay_ms(const char *path);
+
+/*
+ * Whether operations on this path hang. control_hang() counts one more that
+ * does, control_unhang() takes one off that was let go of; what hangs no more
+ * because the rule is gone has gone with it.
+ */
+bool control_hangs(const char *path);
+bool control_hang(const char *path);
+void control_unhang(const char *path);
 
 /* The text of a control file, to be freed; NULL: no memory. */
 char *control_read(struct sim *sim, enum control c);

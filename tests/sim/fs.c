@@ -334,6 +334,7 @@ struct job {
 	struct node node;
 	enum op op;
 	int fault;
+	bool hangs;
 	struct handle *h;
 	size_t size;
 	off_t off;
@@ -352,7 +353,7 @@ static bool job_end(struct job *j, int rc)
 	return true;
 }
 
-/* Counted, and held against the faults and delays. Returns the delay. */
+/* Counted, and held against the faults, delays and hangs. Returns the delay. */
 static unsigned int meet_controls(struct job *j)
 {
 	char path[1024];
@@ -364,6 +365,7 @@ static unsigned int meet_controls(struct job *j)
 	node_path(sim, j->node, path, sizeof(path));
 	pthread_mutex_unlock(&sim->lock);
 	j->fault = control_take_fault(j->op, path);
+	j->hangs = control_hang(path);
 	return control_delay_ms(path);
 }
 
@@ -459,6 +461,31 @@ static void park(const struct job *like, unsigned int ms,
 	later_add(&j->later);
 }
 
+static bool write_step(struct later *it, bool interrupted);
+
+/*
+ * A driver that hangs: until it does not any more. The kernel would keep who is
+ * there in state D; here a signal lets go of it, and nothing has been done.
+ */
+static bool hang_step(struct later *it, bool interrupted)
+{
+	struct job *j = (struct job *)it;
+	char path[1024];
+
+	pthread_mutex_lock(&sim->lock);
+	node_path(sim, j->node, path, sizeof(path));
+	pthread_mutex_unlock(&sim->lock);
+	if (interrupted)
+		control_unhang(path);
+	else if (control_hangs(path))
+		return false;
+	if (interrupted && j->op == OP_READ)
+		j->fault = EINTR;
+	else if (interrupted)
+		return job_end(j, -EINTR);
+	return j->op == OP_READ ? read_step(it, interrupted) : write_step(it, interrupted);
+}
+
 static void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		    struct fuse_file_info *fi)
 {
@@ -471,7 +498,9 @@ static void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	atomic_fetch_add(&j.h->refs, 1);
 	if (!off && j.node.kind != K_CONTROL)
 		ms = meet_controls(&j);
-	if (ms)
+	if (j.hangs)
+		park(&j, 0, hang_step);
+	else if (ms)
 		park(&j, ms, read_step);
 	else
 		answer_read(req, j.h, j.node, j.fault, size, off);
@@ -555,8 +584,8 @@ static void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 	j.text[j.len] = '\0';
 	if (j.node.kind != K_CONTROL)
 		ms = meet_controls(&j);
-	if (ms) {
-		park(&j, ms, write_step);
+	if (ms || j.hangs) {
+		park(&j, j.hangs ? 0 : ms, j.hangs ? hang_step : write_step);
 		return;
 	}
 	rc = write_now(&j);
