@@ -1,0 +1,127 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# A hook that hangs in the driver of one GPU: VMs that need another come and go.
+
+# bats sets some of these, and the tests use what is set here:
+# shellcheck disable=SC2154,SC2034
+
+load hook_helper
+
+# hang PATTERN: what is asked of the driver there stands; stands PATTERN: somebody does; go_on: all of it goes on
+hang() { echo "$1 yes" > "$SYS/.sim/hang"; }
+stands() { grep -qFx "$1 1" "$SYS/.sim/hang"; }
+go_on() { echo clear > "$SYS/.sim/hang"; }
+
+# two_gpus mdev|vfio: VM 100 is to get half of the first GPU; VMs 101 and 102 are of another size, for which the first has no room then
+two_gpus() {
+	local v
+
+	node_json <<< "{\"gpus\": [
+		{\"bdf\": \"$PF1\", \"framework\": \"$1\", \"totalvfs\": 4},
+		{\"bdf\": \"$PF2\", \"framework\": \"$1\", \"totalvfs\": 4}]}"
+	settings '[defaults]' 'cleanup-wait = 60' 'lock-wait = 60'
+	vm 100
+	intent 100 A40-24A
+	for v in 101 102; do
+		vm "$v"
+		intent "$v" A40-12A
+	done
+	pve_vgpu types > /dev/null
+}
+
+# gpu_of VMID: where its record says that its vGPU is; nothing without one
+gpu_of() {
+	[ ! -e "$ROOT/run/pve-vgpu/$1.json" ] || state "$1" '.vgpus[0].gpu'
+}
+
+# device_of VMID: the UUID or VF
+device_of() {
+	state "$1" '.vgpus[0] | .uuid // .parent'
+}
+
+# another_lives VMID: it starts, runs and stops on the second GPU
+another_lives() {
+	run hook "$1" pre-start
+	assert_success
+	assert_equal "$(gpu_of "$1")" "$PF2"
+	refute_output waiting
+	qemu "$1" "$(device_of "$1")"
+	run hook "$1" post-start
+	assert_success
+	qemu_gone "$1"
+	# Else the driver gets its four fifths of cleanup-wait.
+	sed -i 's/^cleanup-wait = 60/cleanup-wait = 0/' "$ROOT/etc/pve/pve-vgpu.conf"
+	run hook "$1" post-stop
+	assert_success
+	refute_output waiting
+	assert_no_state "$1"
+}
+
+# nothing_there: neither on the mdev bus nor on a vendor VF
+nothing_there() {
+	[ ! -e "$SYS/bus/mdev/devices" ] || assert_equal "$(mdevs)" ''
+	assert_equal "$(vendor_vgpus)" ''
+	assert_equal "$(find "$ROOT/run/pve-vgpu" -name '*.json*')" ''
+	assert_equal "$(reservations)" ''
+}
+
+# create_hangs mdev|nvidia-vfio PATTERN
+create_hangs() {
+	two_gpus "$1"
+	hang "$2"
+	in_background 100 pre-start
+	soon stands "$2"
+	another_lives 101
+	run pve_vgpu gc
+	assert_success
+	assert_output 'vm 100: kept'
+	another_lives 102
+	# It has stood there all that time.
+	stands "$2"
+	go_on
+	finished
+	assert_success
+	assert_equal "$(gpu_of 100)" "$PF1"
+	run hook 100 post-stop
+	assert_success
+	nothing_there
+}
+
+@test "create hangs on one GPU: VMs that need another come and go, and the one that stood there has its vGPU (mdev)" {
+	create_hangs mdev "*/$VF1/mdev_supported_types/nvidia-575/create"
+}
+
+@test "create hangs on one GPU: VMs that need another come and go, and the one that stood there has its vGPU (vendor VFIO)" {
+	create_hangs nvidia-vfio "*/$VF1/nvidia/current_vgpu_type"
+}
+
+# remove_hangs mdev|nvidia-vfio: VM 100's, which never ran, so that its post-stop goes to the driver at once
+remove_hangs() {
+	local pattern
+
+	two_gpus "$1"
+	run hook 100 pre-start
+	assert_success
+	pattern="*/$(device_of 100)/remove"
+	[ "$1" = mdev ] || pattern="*/$VF1/nvidia/current_vgpu_type"
+	hang "$pattern"
+	in_background 100 post-stop
+	soon stands "$pattern"
+	another_lives 101
+	run pve_vgpu gc
+	assert_success
+	another_lives 102
+	assert_equal "$(gpu_of 100)" "$PF1"
+	go_on
+	finished
+	assert_success
+	nothing_there
+}
+
+@test "remove hangs on one GPU: VMs that need another come and go, and the one that stood there is done (mdev)" {
+	remove_hangs mdev
+}
+
+@test "remove hangs on one GPU: VMs that need another come and go, and the one that stood there is done (vendor VFIO)" {
+	remove_hangs nvidia-vfio
+}
