@@ -30,7 +30,7 @@ struct job {
 	struct runstate *s;
 	struct refusal_list refused;
 	struct candidate doubt;		/* type set: to be settled before the next plan */
-	int waited_ms;			/* for claims of another size */
+	int64_t claims_until;		/* how long claims of another size are waited for; 0: none was met yet */
 	bool collected;			/* leftovers of dead VMs were looked for */
 	bool alternatives;		/* the last plan had more than one candidate */
 	size_t adopted;			/* vGPUs that s had before: the first ones */
@@ -437,15 +437,17 @@ static void settle_doubt(struct job *j)
 {
 	struct candidate c = j->doubt;
 
+	/* By the clock: where many wait for the node lock each look takes longer than the sleep. */
+	if (c.doubt != DOUBT_MODE && !j->claims_until)
+		j->claims_until = clock_ms() + CLAIM_MS;
 	j->doubt.type = NULL;
 	free(j->last);
 	j->last = xasprintf("%s on %s: other sizes are on the GPU", vgpu_type_name(c.type),
 			    BDF_STR(&c.parent));
 	if (c.doubt == DOUBT_MODE) {
 		ask_mode(j, &c);
-	} else if (j->waited_ms < CLAIM_MS) {
+	} else if (clock_ms() < j->claims_until) {
 		clock_sleep_ms(CLAIM_STEP_MS);
-		j->waited_ms += CLAIM_STEP_MS;
 	} else {
 		size_answer_add(&j->refused, &c.gpu->addr, c.type, false);
 	}

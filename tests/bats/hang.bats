@@ -125,3 +125,30 @@ remove_hangs() {
 @test "remove hangs on one GPU: VMs that need another come and go, and the one that stood there is done (vendor VFIO)" {
 	remove_hangs nvidia-vfio
 }
+
+# --- waiting for what hangs -----------------------------------------------------------
+
+@test "a claim that hangs is waited for by the clock, however long each look at it takes" {
+	local trace=$BATS_TEST_TMPDIR/trace looks
+
+	a40
+	settings '[defaults]' 'lock-wait = 60'
+	vm 100
+	intent 100 A40-24A
+	vm 101
+	intent 101 A40-12A
+	pve_vgpu types > /dev/null
+	hang '*/create'
+	in_background 100 pre-start
+	soon stands '*/create'
+	# As where many wait for the node lock. LeakSanitizer does not work where strace looks on.
+	ASAN_OPTIONS=detect_leaks=0 run strace -o "$trace" -y -e trace=flock -e inject=flock:delay_enter=300000 "$PVE_VGPU" --root "$ROOT" 101 pre-start
+	assert_failure 1
+	assert_output 'no GPU of this node has room'
+	looks=$(grep -c '/locks/node>' "$trace")
+	# Five seconds of at least 0.35 each, and once more after what dead VMs hold was looked for.
+	[ "$looks" -gt 3 ] && [ "$looks" -lt 30 ] || { echo "$looks looks under the node lock"; return 1; }
+	go_on
+	finished
+	assert_success
+}
