@@ -130,7 +130,12 @@ int kernel_log_read(const struct root *r, const char *prefix, struct kernel_log 
 	rd->prefix = prefix;
 	rd->log = out;
 	rc = fd < 0 ? fd : read_records(fd, rd);
-	return rc < 0 ? fail_errno(e, -rc, "read '/" KERNEL_LOG_PATH "'") : 0;
+	if (rc == 0)
+		return 0;
+	/* What counts may stand in what was not read. */
+	kernel_log_free(out);
+	*out = (struct kernel_log){ 0 };
+	return fail_errno(e, -rc, "read '/" KERNEL_LOG_PATH "'");
 }
 
 void kernel_log_free(struct kernel_log *l)

@@ -29,8 +29,8 @@ struct kernel_log {
 /*
  * The kernel's messages that begin with prefix. Nobody is waited for. What does
  * not show stands as \xNN in a message, as the kernel writes it. A line longer
- * than any record is passed over. Returns 0 or -errno; out is released by
- * kernel_log_free() either way.
+ * than any record is passed over. Returns 0, or -errno and nothing in out, which
+ * is released by kernel_log_free() either way.
  */
 int kernel_log_read(const struct root *r, const char *prefix, struct kernel_log *out, struct err *e);
 

@@ -47,7 +47,7 @@ static char *parsed(const char *line)
 	CHECK_STR(got_, (want)); \
 } while (0)
 
-/* What a file at dev/kmsg has: "whole|lost: a|b", or the error's name */
+/* What a file at dev/kmsg has: "whole|lost: a|b", or the error's name and what comes with it all the same */
 static char *logged(const char *commands)
 {
 	struct tree t = tree_make(commands);
@@ -56,7 +56,7 @@ static char *logged(const char *commands)
 	AUTO_FREE char *all = strlist_join(&log.messages, "|");
 
 	tree_free(&t);
-	return rc < 0 ? xstrdup(strerror(-rc)) : xasprintf("%s: %s", log.whole ? "whole" : "lost", all);
+	return rc < 0 ? xasprintf("%s%s", strerror(-rc), all) : xasprintf("%s: %s", log.whole ? "whole" : "lost", all);
 }
 
 #define CHECK_LOG(commands, want) do { \
@@ -139,6 +139,10 @@ int main(void)
 		CHECK_LOG(":", "No such file or directory");
 		CHECK_LOG("mkdir kmsg", "Is a directory");
 		CHECK_LOG("mkfifo kmsg", "whole: ");
+	}
+
+	TEST("kernel log: one that does not end, whose last lines are not known, has nothing") {
+		CHECK_LOG("printf '4,0,1,-;NVRM: a\n' > kmsg; truncate -s 300M kmsg", "File too large");
 	}
 
 	TEST("kernel log: a line that is too long is passed over, and a NUL ends one") {
