@@ -79,6 +79,8 @@ all_passed() {
 	run -137 "$INJECT" --at 1.1 --before --kill -- "${program[@]}"
 	assert_equal "$(mdevs | wc -l)" 2
 	run -2 "$INJECT" --at 1.1 -- "${program[@]}"
+	run -125 "$INJECT" -- "$BATS_TEST_TMPDIR"
+	assert_equal "$output" "inject: run '$BATS_TEST_TMPDIR': Permission denied"
 }
 
 @test "inject: a call that fails is not made, one killed behind has been, and a short one is half" {

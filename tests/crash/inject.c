@@ -133,7 +133,7 @@ static void start(struct tracer *t, char *argv[])
 	int status;
 
 	if (stat(argv[0], &t->program) < 0)
-		die("'%s': %s", argv[0], strerror(errno));
+		die("run '%s': %s; PROGRAM is its path", argv[0], strerror(errno));
 	t->main = fork();
 	if (t->main < 0)
 		die("fork: %s", strerror(errno));
@@ -142,7 +142,7 @@ static void start(struct tracer *t, char *argv[])
 			_exit(NO_TRACE);
 		filter_calls();
 		execv(argv[0], argv);
-		_exit(NO_TRACE);
+		die("run '%s': %s", argv[0], strerror(errno));
 	}
 	if (waitpid(t->main, &status, 0) < 0 || !WIFSTOPPED(status))
 		die("the program does not stop: %s", strerror(errno));
@@ -369,7 +369,7 @@ static void open_points(struct tracer *t, const char *path)
 {
 	t->points = fopen(path, "we");
 	if (!t->points)
-		die("'%s': %s", path, strerror(errno));
+		die("write points to '%s': %s", path, strerror(errno));
 }
 
 static void parse_errno(struct tracer *t, const char *name)
@@ -410,6 +410,6 @@ int main(int argc, char *argv[])
 	start(&t, argv + optind);
 	c = trace(&t);
 	if (t.points && fclose(t.points) != 0)
-		die("points: %s", strerror(errno));
+		die("write points: %s", strerror(errno));
 	return c;
 }
