@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 # Targets: all check check-crash fuzz fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps node-deps demo bench install clean; V=1 shows the commands.
 
+# With another one `snippet install` and `guest` do not find what was installed: HOOK_PROGRAM, GUEST_TEMPLATE.
 PREFIX     ?= /usr
 BINDIR     ?= $(PREFIX)/bin
 MANDIR     ?= $(PREFIX)/share/man
