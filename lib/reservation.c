@@ -163,7 +163,8 @@ static int lock_file(const struct root *r, int64_t deadline, int *out, struct er
 	if (rc < 0)
 		return rc;
 
-	AUTO_FD int fd = root_openat(r, LOCK_PATH, O_RDWR | O_CREAT | O_APPEND, 0644);
+	/* Whoever could open it could hold it. */
+	AUTO_FD int fd = root_openat(r, LOCK_PATH, O_RDWR | O_CREAT | O_APPEND, 0600);
 
 	if (fd < 0)
 		return fail_errno(e, -fd, "open PVE's lock '/%s'", LOCK_PATH);

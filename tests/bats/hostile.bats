@@ -453,7 +453,7 @@ other() {
 	assert_equal "$(ls -A "$target")" ''
 }
 
-@test "who has a shell and is not root cannot hold our locks, nor write or list what is ours" {
+@test "who has a shell and is not root cannot hold our locks, nor write what is ours" {
 	local file
 
 	set_node mdev
@@ -466,6 +466,15 @@ other() {
 	done
 	[ -z "$(find "$ROOT/run/pve-vgpu" "$ROOT/var/lib/pve-vgpu" -perm /022)" ]
 	[ -z "$(find "$ROOT/run/pve-vgpu" "$ROOT/var/lib/pve-vgpu" ! -user 0)" ]
+	again
+	# PVE's own lock of its reservations, where it is we who make it
+	node a40x8-vfio
+	settings '[vm 100]' 'hostpci0 = A40-24A' 'mode = native'
+	vm 100 'hostpci0: 0000:67:00.4,mdev=nvidia-575'
+	(umask 0; hook 100 pre-start)
+	[ -s "$ROOT/run/qemu-server/pci-id-reservations" ]
+	assert_equal "$(stat -c '%a %u' "$ROOT/run/qemu-server/pci-id-reservations.lock")" '600 0'
+	assert_equal "$(stat -c '%a %u' "$ROOT/run/qemu-server/pci-id-reservations")" '644 0'
 }
 
 # as_www COMMAND…: as a user who is not root
