@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "quote.h"
 
-#include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -141,16 +140,25 @@ static bool is_plain(const char *word)
 	return *word && !word[strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-")];
 }
 
-static bool has_control(const char *word)
+/* Whether the character at word is a blank or shows; *len is how many bytes it has. */
+static bool is_visible(const char *word, size_t *len)
 {
-	while (*word && !iscntrl((unsigned char)*word))
-		word++;
-	return *word;
+	bool ok = shows((const unsigned char *)word, strlen(word), len);
+
+	return ok || *word == ' ';
+}
+
+static bool has_hidden(const char *word)
+{
+	for (size_t len; *word; word += len)
+		if (!is_visible(word, &len))
+			return true;
+	return false;
 }
 
 char *shell_word(const char *word)
 {
-	bool control = has_control(word);
+	bool hidden = has_hidden(word);
 	char *text;
 	size_t len;
 	FILE *f;
@@ -158,16 +166,17 @@ char *shell_word(const char *word)
 	if (is_plain(word))
 		return xstrdup(word);
 	f = xmemstream(&text, &len);
-	fputs(control ? "$'" : "'", f);
-	for (; *word; word++)
-		if (iscntrl((unsigned char)*word))
-			fprintf(f, "\\%03o", (unsigned int)(unsigned char)*word);
-		else if (control && (*word == '\'' || *word == '\\'))
+	fputs(hidden ? "$'" : "'", f);
+	for (size_t n; *word; word += n)
+		if (!is_visible(word, &n))
+			for (size_t i = 0; i < n; i++)
+				fprintf(f, "\\%03o", (unsigned int)(unsigned char)word[i]);
+		else if (hidden && (*word == '\'' || *word == '\\'))
 			fprintf(f, "\\%c", *word);
 		else if (*word == '\'')
 			fputs("'\\''", f);
 		else
-			fputc(*word, f);
+			fprintf(f, "%.*s", (int)n, word);
 	fputc('\'', f);
 	fclose(f);
 	return text;

@@ -36,7 +36,7 @@ char *text_clean(const char *text, size_t max);
 
 /*
  * A word for a command that is shown: a shell takes it as one word, and as it is. What
- * a terminal would obey stands as $'\033', which bash knows. The caller frees it.
+ * does not show, or a terminal would obey, stands as $'\033', which bash knows. The caller frees it.
  */
 char *shell_word(const char *word);
 

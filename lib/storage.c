@@ -248,7 +248,8 @@ int storage_snippet_path(const struct storage_list *l, const char *volid, char *
 	const struct storage *s;
 	AUTO_FREE char *dir = NULL;
 
-	if (!name || !*name || strchr(name, '/'))
+	/* PVE's names of storages begin with a letter; to its tools one that begins with "-" were an option. */
+	if (!name || !*name || strchr(name, '/') || !isalpha((unsigned char)*id))
 		return fail(e, -EINVAL, "%s is no snippet: it must read <storage>:snippets/<name>",
 			    QUOTED(volid));
 	s = storage_find(l, id);

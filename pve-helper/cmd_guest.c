@@ -141,7 +141,7 @@ static char *cicustom_with(const char *now, const char *volid)
 static void advise(const struct guest *g, unsigned int vmid, const char *volid)
 {
 	AUTO_FREE char *vendor = g->conf.cicustom ? vmconf_property(g->conf.cicustom, "vendor", NULL) : NULL;
-	AUTO_FREE char *value = cicustom_with(g->conf.cicustom, volid);
+	AUTO_FREE char *value = cicustom_with(g->conf.cicustom, volid), *word = shell_word(value);
 
 	if (vendor && !strcmp(vendor, volid)) {
 		printf("vm %u has it as its vendor data: qm cloudinit update %u writes the drive anew\n", vmid, vmid);
@@ -149,7 +149,7 @@ static void advise(const struct guest *g, unsigned int vmid, const char *volid)
 		if (vendor)
 			fprintf(stderr, "pve-vgpu: vm %u has other vendor data, which this takes the place of: %s\n",
 				vmid, QUOTED(vendor));
-		printf("give it to the VM with: qm set %u --cicustom %s\n", vmid, value);
+		printf("give it to the VM with: qm set %u --cicustom %s\n", vmid, word);
 	}
 	if (!g->conf.cloudinit)
 		fprintf(stderr, "pve-vgpu: vm %u has no drive for cloud-init's data\n"

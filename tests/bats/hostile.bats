@@ -223,15 +223,21 @@ silent() {
 
 	set_node mdev
 	vm 100 "description: $escape" "tags: $escape" "smbios1: uuid=$escape" "lock: $escape" "hostpci0: $escape" \
-		"hookscript: local:snippets/$escape" "args: $escape" "cpu: $escape" "affinity: $escape" "meta: ctime=$escape"
+		"hookscript: local:snippets/$escape" "args: $escape" "cpu: $escape" "affinity: $escape" "meta: ctime=$escape" \
+		"cicustom: user=local:snippets/a;reboot$escape"
 	echo "name: $escape" >> "$(conf_file 100)"
 	intent 100 A40-24A
+	mkdir -p "$ROOT/usr/share/pve-vgpu"
+	cp "$TOP/snippets/vgpu-guest.yaml.in" "$ROOT/usr/share/pve-vgpu/"
 	for words in types list show 'show 100' 'show --json' 'plan 100' 'plan 100 --json' 'plan --fit' 'set 100 A40-24A' 'unset 100 --dry-run' 'gc --dry-run' \
-		'doctor --json' doctor 'snippet status' 'guest 100' 'reconcile --dry-run' '100 pre-start' '100 post-stop'; do
+		'doctor --json' doctor 'snippet status' 'guest 100' 'guest 100 --storage local' 'reconcile --dry-run' '100 pre-start' '100 post-stop'; do
 		# shellcheck disable=SC2086
 		run pve_vgpu $words
 		silent "$output" || { echo "pve-vgpu $words"; false; }
 	done
+	run -0 pve_vgpu guest 100 --storage local
+	# What is to be copied is one word for a shell, too.
+	assert_output "--cicustom \$'user=local:snippets/a;reboot"
 	PATH="$ROOT/usr/bin:$PATH" run "$TOP/completions/complete" pve-vgpu --root "$ROOT" show ''
 	assert_output 100
 	silent "$output"
@@ -292,8 +298,21 @@ silent() {
 		run pve_vgpu $words
 		[ "$status" -ne 0 ] || { echo "pve-vgpu $words"; false; }
 	done
-	assert_equal "$(pve_log)" ''
 	assert_equal "$(left; section; conf 100)" "$before"
+	settings '[vm 100]' 'hostpci0 = A40-24A' 'next-hook = --target:snippets/x'
+	run pve_vgpu 100 pre-start
+	assert_failure 1
+	assert_output "'--target:snippets/x' is no volume"
+	settings ''
+	echo 'hookscript: --target:snippets/x' >> "$(conf_file 100)"
+	mv "$ROOT/usr/sbin/pvesm" "$ROOT/usr/sbin/pvesm.real"
+	printf '#!/bin/sh\necho "$*" >> "%s/mark"\n' "$EVIL" > "$ROOT/usr/sbin/pvesm"
+	chmod +x "$ROOT/usr/sbin/pvesm"
+	run pve_vgpu set 100 A40-24A --mode args
+	assert_failure 1
+	assert_output "'--target:snippets/x' is no snippet"
+	assert_equal "$(cat "$EVIL/mark")" ''
+	assert_equal "$(pve_log)" ''
 }
 
 @test "a name of a node, a storage or a volume leads to no other directory" {
