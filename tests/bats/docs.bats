@@ -219,3 +219,16 @@ options_of() {
 		grep -q "^\.IR* /$f\b" man/pve-vgpu-qemu-wrapper.8 || { echo "man page: $f"; return 1; }
 	done
 }
+
+@test "docs/security.md: each row of its table names tests, and each test that it names is there" {
+	local rows file name n=0
+
+	rows=$(sed -n '/^| --- /,/^$/p' docs/security.md | sed '1d;$d')
+	[ "$(wc -l <<< "$rows")" -ge 20 ]
+	run -1 grep -vE '`tests/[^`]+`: "[^"]+" \|$' <<< "$rows"
+	while IFS=$'\t' read -r file name; do
+		grep -qF -e "@test \"$name\" {" -e "TEST(\"$name\")" "$file" || { echo "$file: $name"; return 1; }
+		n=$((n + 1))
+	done < <(grep -oE '`tests/[^`]+`: "[^"]+"' docs/security.md | sed 's/^`//; s/`: "/\t/; s/"$//')
+	[ $n -ge 35 ]
+}
