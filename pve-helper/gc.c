@@ -31,7 +31,53 @@ struct gc {
 	const char *who;
 	const struct vfio_users *users;
 	struct gc_report *rep;
+	struct busy *busy;		/* GPUs that were waited for in vain; more than one record may be there */
+	size_t nbusy;
 };
+
+struct busy {
+	struct bdf gpu;
+	char *why;
+};
+
+static void busy_free(struct gc *gc)
+{
+	for (size_t i = 0; i < gc->nbusy; i++)
+		free(gc->busy[i].why);
+	free(gc->busy);
+}
+
+/*
+ * Why this GPU's driver is not to be asked, or NULL. Whoever has the lock may
+ * stand in the driver for ever, and then we would, too: with all that waits for
+ * us, like a start that needs another GPU. Waited for once, not for each record.
+ */
+static const char *busy_because(struct gc *gc, const struct bdf *gpu)
+{
+	AUTO_LOCK struct lock lock = LOCK_NONE;
+	AUTO_ERR struct err e = { 0 };
+	struct busy *b;
+
+	for (size_t i = 0; i < gc->nbusy; i++)
+		if (bdf_eq(&gc->busy[i].gpu, gpu))
+			return gc->busy[i].why;
+	if (lock_gpu(&gc->c->root, gpu, gc->who, clock_ms() + GC_WAIT_MS, &lock, &e) != -EBUSY)
+		return NULL;
+	b = GROW(gc->busy, gc->nbusy);
+	*b = (struct busy){ .gpu = *gpu, .why = xstrdup(e.msg) };
+	return b->why;
+}
+
+/* The same of all GPUs of a record. A dry run leaves nothing behind, a lock file neither. */
+static const char *busy_gpu(struct gc *gc, const struct runstate *s)
+{
+	const char *why = NULL;
+
+	for (size_t i = 0; i < s->nvgpus && !why && !gc->c->dry_run; i++)
+		if (s->vgpus[i].on_gpu && !release_never_begun(&s->vgpus[i]))
+			why = busy_because(gc, &s->vgpus[i].gpu);
+	return why;
+}
 
 static pid_t open_by(const struct gc *gc, const struct runstate *s)
 {
@@ -128,6 +174,17 @@ static void collect(const struct gc *gc, struct runstate *s, int64_t age_ms)
 		     gc->c->dry_run ? "would be removed" : "removed"));
 }
 
+/* The VM's lock is held. claimed: there is a claim whose age counts. */
+static void collect_unless_busy(struct gc *gc, struct runstate *s, bool claimed)
+{
+	const char *busy = busy_gpu(gc, s);
+
+	if (busy)
+		strlist_take(&gc->rep->kept, xasprintf("vm %u: kept: %s", s->vmid, busy));
+	else
+		collect(gc, s, claimed ? age_of(gc, s) : -1);
+}
+
 /* Nobody is waited for: a VM whose lock is held is being started or stopped. */
 static int take_vm(const struct gc *gc, unsigned int vmid, struct lock *lock, struct err *e)
 {
@@ -145,7 +202,7 @@ static void keep(const struct gc *gc, unsigned int vmid, int rc, const struct er
 	gc->rep->failed += rc != -EBUSY && rc != -EPROTO && rc != -EBADMSG;
 }
 
-static void collect_state(const struct gc *gc, unsigned int vmid)
+static void collect_state(struct gc *gc, unsigned int vmid)
 {
 	AUTO_LOCK struct lock lock = LOCK_NONE;
 	AUTO_RUNSTATE struct runstate s = { 0 };
@@ -159,7 +216,7 @@ static void collect_state(const struct gc *gc, unsigned int vmid)
 	/* Again, now that nobody changes it. */
 	rc = runstate_read(&gc->c->root, vmid, &s, &e);
 	if (rc == 0)
-		collect(gc, &s, age_of(gc, &s));
+		collect_unless_busy(gc, &s, true);
 	else if (rc != -ENOENT)
 		keep(gc, vmid, rc, &e);
 }
@@ -168,12 +225,12 @@ static void collect_state(const struct gc *gc, unsigned int vmid)
  * A vGPU whose UUID is of qemu-server's pattern, with an intent of that very
  * index and no run state: its record was lost, and it is ours all the same.
  */
-static void collect_pattern(const struct gc *gc, const struct vgpu *v)
+static void collect_pattern(struct gc *gc, const struct vgpu *v)
 {
 	AUTO_LOCK struct lock lock = LOCK_NONE;
 	AUTO_RUNSTATE struct runstate s = { 0 };
 	AUTO_ERR struct err e = { 0 };
-	int64_t age_ms = -1;
+	bool claimed = false;
 	int rc;
 
 	if (!settings_has_intent(gc->settings, v->vmid, v->index) || !v->on_gpu)
@@ -189,7 +246,7 @@ static void collect_pattern(const struct gc *gc, const struct vgpu *v)
 		if (runstate_index(&s, v->index))
 			return;
 		/* Together with what is on record: a VM is dead or alive as a whole. */
-		age_ms = age_of(gc, &s);
+		claimed = true;
 	} else if (rc == -ENOENT || rc == -EBADMSG) {
 		s = (struct runstate){ .vmid = v->vmid, .phase = RUN_CREATED };
 	} else {
@@ -197,14 +254,14 @@ static void collect_pattern(const struct gc *gc, const struct vgpu *v)
 		return;
 	}
 	runstate_add(&s, v);
-	collect(gc, &s, age_ms);
+	collect_unless_busy(gc, &s, claimed);
 }
 
 /*
  * A standalone vGPU is never taken. But one that is gone (removed by hand) must
  * not hold its place for ever: its record goes, unless a create is under way.
  */
-static void forget_standalone(const struct gc *gc, struct runstate *s)
+static void forget_standalone(struct gc *gc, struct runstate *s)
 {
 	int64_t age_ms = clock_ms() - s->claimed_ms;
 	AUTO_ERR struct err e = { 0 };
@@ -212,7 +269,7 @@ static void forget_standalone(const struct gc *gc, struct runstate *s)
 	/* A claim from the future is of an earlier boot. */
 	if (age_ms >= 0 && age_ms < (int64_t)gc->settings->start_grace_s * 1000)
 		return;
-	if (any_there(gc, s))
+	if (busy_gpu(gc, s) || any_there(gc, s))
 		return;
 
 	AUTO_FREE char *what = xasprintf("standalone %s: no longer there", s->id);
@@ -236,7 +293,7 @@ int gc_collect(const struct ctx *c, const struct settings *settings, unsigned in
 	AUTO_RUNSTATE_LIST struct runstate_list states = { 0 };
 	AUTO_INVENTORY struct inventory inv = { 0 };
 	AUTO_CATALOG struct catalog catalog = { 0 };
-	struct gc gc = { c, settings, who, &users, rep };
+	__attribute__((cleanup(busy_free))) struct gc gc = { .c = c, .settings = settings, .who = who, .users = &users, .rep = rep };
 	/* Where a `remove` is under way, their records are left to it. */
 	bool may_forget = c->dry_run ||
 		lock_standalone(&c->root, who, 0, &standalone, NULL) == 0;

@@ -152,3 +152,70 @@ remove_hangs() {
 	finished
 	assert_success
 }
+
+# --- gc ---------------------------------------------------------------------------------
+
+# ended PID
+ended() { ! kill -0 "$1" 2> /dev/null; }
+
+# dead_on_both mdev|nvidia-vfio PATTERN: VM 100 hangs on the first GPU; dead VMs have a place on it and all of the second one
+dead_on_both() {
+	two_gpus "$1"
+	for v in 103 110 111; do
+		vm "$v"
+	done
+	intent 103 A40-24A
+	printf '[vm %s]\nhostpci0 = A40-48A\ngpu = %s\n' 110 "$PF2" 111 "$PF2" >> "$ROOT/etc/pve/pve-vgpu.conf"
+	for v in 103 110; do
+		run hook "$v" pre-start
+		assert_success
+		age "$v" 600
+	done
+	assert_equal "$(gpu_of 103) $(gpu_of 110)" "$PF1 $PF2"
+	hang "$2"
+	in_background 100 pre-start
+	soon stands "$2"
+	HANGING=$PID
+}
+
+# makes_room mdev|nvidia-vfio PATTERN: a start that finds its GPU full of what a dead VM has left
+makes_room() {
+	dead_on_both "$@"
+	in_background 111 pre-start
+	soon ended "$PID"
+	finished
+	assert_success
+	assert_output 'made room: vm 110'
+	assert_equal "$(gpu_of 111)" "$PF2"
+	assert_equal "$(gpu_of 103)" "$PF1"
+	go_on
+	wait "$HANGING"
+	run pve_vgpu gc
+	assert_success
+	assert_output 'vm 103: A40-24A on '
+	assert_no_state 103
+}
+
+@test "a GPU hangs on which a dead VM has left something: a start that needs another has what is collected there (mdev)" {
+	makes_room mdev '*/0000:67:00.*/mdev_supported_types/*'
+}
+
+@test "a GPU hangs on which a dead VM has left something: a start that needs another has what is collected there (vendor VFIO)" {
+	makes_room nvidia-vfio '*/0000:67:00.*/nvidia/*'
+}
+
+@test "a GPU hangs on which a dead VM has left something: gc says so, and collects elsewhere (vendor VFIO)" {
+	dead_on_both nvidia-vfio '*/0000:67:00.*/nvidia/*'
+	OUT=$BATS_TEST_TMPDIR/gc
+	"$PVE_VGPU" --root "$ROOT" gc > "$OUT" 2>&1 3>&- &
+	PID=$!
+	PIDS="$PIDS $PID"
+	soon ended "$PID"
+	finished
+	assert_success
+	assert_output 'vm 110: A40-48A on '
+	assert_output "vm 103: kept: the lock of GPU $PF1 is held by vm 100 pre-start"
+	go_on
+	wait "$HANGING"
+}
+
