@@ -31,41 +31,42 @@ struct gc {
 	const char *who;
 	const struct vfio_users *users;
 	struct gc_report *rep;
-	struct busy *busy;		/* GPUs that were waited for in vain; more than one record may be there */
-	size_t nbusy;
+	struct answer *answers;		/* of the GPUs' locks: each is asked once, however many records there are */
+	size_t nanswers;
 };
 
-struct busy {
+struct answer {
 	struct bdf gpu;
-	char *why;
+	char *busy;			/* why its driver is not to be asked; NULL: it may be */
 };
 
-static void busy_free(struct gc *gc)
+static void answers_free(struct gc *gc)
 {
-	for (size_t i = 0; i < gc->nbusy; i++)
-		free(gc->busy[i].why);
-	free(gc->busy);
+	for (size_t i = 0; i < gc->nanswers; i++)
+		free(gc->answers[i].busy);
+	free(gc->answers);
 }
 
 /*
  * Why this GPU's driver is not to be asked, or NULL. Whoever has the lock may
  * stand in the driver for ever, and then we would, too: with all that waits for
- * us, like a start that needs another GPU. Waited for once, not for each record.
+ * us, like a start that needs another GPU.
  */
 static const char *busy_because(struct gc *gc, const struct bdf *gpu)
 {
 	AUTO_LOCK struct lock lock = LOCK_NONE;
 	AUTO_ERR struct err e = { 0 };
-	struct busy *b;
+	struct answer *a;
+	int rc;
 
-	for (size_t i = 0; i < gc->nbusy; i++)
-		if (bdf_eq(&gc->busy[i].gpu, gpu))
-			return gc->busy[i].why;
-	if (lock_gpu(&gc->c->root, gpu, gc->who, clock_ms() + GC_WAIT_MS, &lock, &e) != -EBUSY)
-		return NULL;
-	b = GROW(gc->busy, gc->nbusy);
-	*b = (struct busy){ .gpu = *gpu, .why = xstrdup(e.msg) };
-	return b->why;
+	for (size_t i = 0; i < gc->nanswers; i++)
+		if (bdf_eq(&gc->answers[i].gpu, gpu))
+			return gc->answers[i].busy;
+	rc = lock_gpu(&gc->c->root, gpu, gc->who, clock_ms() + GC_WAIT_MS, &lock, &e);
+	a = GROW(gc->answers, gc->nanswers);
+	/* Any other failure is told by those who take the lock to do something. */
+	*a = (struct answer){ .gpu = *gpu, .busy = rc == -EBUSY ? xstrdup(e.msg) : NULL };
+	return a->busy;
 }
 
 /* The same of all GPUs of a record. A dry run leaves nothing behind, a lock file neither. */
@@ -293,7 +294,7 @@ int gc_collect(const struct ctx *c, const struct settings *settings, unsigned in
 	AUTO_RUNSTATE_LIST struct runstate_list states = { 0 };
 	AUTO_INVENTORY struct inventory inv = { 0 };
 	AUTO_CATALOG struct catalog catalog = { 0 };
-	__attribute__((cleanup(busy_free))) struct gc gc = { .c = c, .settings = settings, .who = who, .users = &users, .rep = rep };
+	__attribute__((cleanup(answers_free))) struct gc gc = { .c = c, .settings = settings, .who = who, .users = &users, .rep = rep };
 	/* Where a `remove` is under way, their records are left to it. */
 	bool may_forget = c->dry_run ||
 		lock_standalone(&c->root, who, 0, &standalone, NULL) == 0;
