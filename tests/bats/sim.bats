@@ -616,6 +616,16 @@ MIG_TYPES='"types": [ { "id": 468, "name": "GRID A100-4C", "max_instance": 10 },
 	is "$(create $VF nvidia-575 $UUID_A)" ok
 }
 
+@test "vgpus: what there is at one moment, and who is held" {
+	one_a40
+	is "$(cat "$SYS/.sim/vgpus")" ""
+	create $VF nvidia-575 $UUID_A > /dev/null
+	create $VF2 nvidia-575 $UUID_B > /dev/null
+	is "$(put "$UUID_B yes" .sim/open)" ok
+	is "$(sort "$SYS/.sim/vgpus")" "$VF 575 $UUID_A free"$'\n'"$VF2 575 $UUID_B held"
+	is "$(put clear .sim/vgpus)" "Invalid argument"
+}
+
 @test "controls: bad input is refused" {
 	local bad
 

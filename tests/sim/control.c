@@ -19,7 +19,7 @@ const char *const control_names[CTL_MAX] = {
 	[CTL_OPEN] = "open", [CTL_SELFCLEAN] = "selfclean",
 	[CTL_VANISH] = "vanish", [CTL_ERRNO] = "errno",
 	[CTL_VFS] = "vfs", [CTL_DRIVER] = "driver", [CTL_TYPES] = "types",
-	[CTL_HANG] = "hang",
+	[CTL_HANG] = "hang", [CTL_VGPUS] = "vgpus",
 };
 
 /* A pattern (or a vGPU's name) and what is to happen to what it matches. */
@@ -326,6 +326,25 @@ static char *read_open(struct sim *sim)
 	return text;
 }
 
+/* All that there is at one moment: parent, type, UUID or "-", held or free. */
+static char *read_vgpus(struct sim *sim)
+{
+	const struct vgpu *v;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	pthread_mutex_lock(&sim->lock);
+	for (v = sim->vgpus; v; v = v->next)
+		fprintf(f, "%s %s %s %s\n", v->dev->name, v->type->id,
+			v->uuid[0] ? v->uuid : "-", v->held ? "held" : "free");
+	pthread_mutex_unlock(&sim->lock);
+	fclose(f);
+	return text;
+}
+
 static char *read_vanished(struct sim *sim)
 {
 	char *text = NULL;
@@ -358,6 +377,8 @@ char *control_read(struct sim *sim, enum control c)
 		return read_rules(&hangs, c);
 	case CTL_OPEN:
 		return read_open(sim);
+	case CTL_VGPUS:
+		return read_vgpus(sim);
 	case CTL_VANISH:
 		return read_vanished(sim);
 	case CTL_ERRNO:
