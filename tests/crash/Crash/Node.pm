@@ -65,7 +65,7 @@ sub _directories {
     my $root = $self->{root};
 
     make_path(map { "$root/$_" } qw(sys etc/pve etc/pve-vgpu run/qemu-server run/lock/qemu-server var/lib/vz/snippets
-        proc usr/sbin usr/bin var/lib/dpkg));
+        etc/modprobe.d proc usr/sbin usr/bin var/lib/dpkg));
     mkdir("$self->{dir}/pve");
     symlink('/run/lock', "$root/var/lock");
     symlink('/run', "$root/var/run");
@@ -95,9 +95,22 @@ sub _programs {
         "Package: $_\nStatus: install ok installed\nVersion: 9.2.6\n\n" } qw(qemu-server pve-manager)));
     spew("$root/usr/bin/pve-vgpu", "#!/bin/sh\nexec '$self->{program}' --root '$root' \"\$\@\"\n");
     chmod(0755, "$root/usr/bin/pve-vgpu");
-    symlink('../../../../usr/bin/pve-vgpu', "$root/var/lib/vz/snippets/pve-vgpu");
+    make_path("$root/usr/share/pve-vgpu");
+    spew("$root/usr/share/pve-vgpu/vgpu-guest.yaml.in", slurp("$self->{top}/snippets/vgpu-guest.yaml.in"));
+    spew("$self->{dir}/client.tok", "eyJhbGciOi.J9-x_Y\n");
+    $self->_own_hook();
     $self->_wrapper();
     $self->_sriov_manage();
+    return;
+}
+
+# The hookscript that a VM had before ours, which says how it was called
+sub _own_hook {
+    my ($self) = @_;
+    my $hook = "$self->{root}/var/lib/vz/snippets/own.sh";
+
+    spew($hook, "#!/bin/sh\necho \"\$1 \$2\" >> '$self->{dir}/calls'\n");
+    chmod(0755, $hook);
     return;
 }
 
@@ -155,17 +168,29 @@ sub conf_path { return "$_[0]{root}/etc/pve/nodes/here/qemu-server/$_[1].conf" }
 
 sub record_path { return "$_[0]{root}/run/pve-vgpu/$_[1].json" }
 
-# What is the admin's, by name: the settings, and the configs of these VMs
-sub texts {
-    my ($self, @vmids) = @_;
-    my %paths = (settings => $self->settings_path, map { $_ => $self->conf_path($_) } @vmids);
+# A file below the root with its mode, or where a link leads
+sub _text_at {
+    my ($self, $path) = @_;
+    my $at = "$self->{root}/$path";
 
-    return { map { $_ => -e $paths{$_} ? slurp($paths{$_}) : '(gone)' } keys(%paths) };
+    return 'link to ' . readlink($at) if -l $at;
+    return -e $at ? sprintf("mode %03o\n", (stat(_))[2] & 0777) . slurp($at) : '(gone)';
+}
+
+# What is the admin's, by name: the settings, the configs of VMs by their vmid, and other files by their path below the root
+sub texts {
+    my ($self, @names) = @_;
+    my %texts = map { $_ => $self->_text_at($_) } grep { !/^\d+$/ } @names;
+    my %paths = (settings => $self->settings_path, map { $_ => $self->conf_path($_) } grep { /^\d+$/ } @names);
+
+    $texts{$_} = -e $paths{$_} ? slurp($paths{$_}) : '(gone)' for keys(%paths);
+    return \%texts;
 }
 
 # --- what it is put back to -------------------------------------------------------------
 
-# settings TEXT, configs of VMs by vmid, node.conf, GPU ea with VFs or without
+# settings TEXT, configs of VMs by vmid, node.conf, GPU ea with VFs or without, files by their path below the root,
+# no_snippet: our hookscript is in no storage
 sub reset {
     my ($self, %to) = @_;
     my $root = $self->{root};
@@ -178,6 +203,22 @@ sub reset {
     spew("$root/.pve/log", '');
     spew("$root/etc/pve-vgpu/node.conf", $to{node_conf} // '');
     $self->_reset_cluster(%to);
+    $self->_reset_files(%to);
+    $self->forget_calls();
+    return;
+}
+
+sub _reset_files {
+    my ($self, %to) = @_;
+    my $root = $self->{root};
+    my $hook = "$root/var/lib/vz/snippets/pve-vgpu";
+
+    unlink(files("$root/etc/modprobe.d"), grep({ /vgpu-guest/ } files("$root/var/lib/vz/snippets")), $hook);
+    symlink('../../../../usr/bin/pve-vgpu', $hook) if !$to{no_snippet};
+    for my $path (sort(keys(%{$to{files} // {}}))) {
+        make_path("$root/$path" =~ s!/[^/]+$!!r);
+        spew("$root/$path", $to{files}{$path});
+    }
     return;
 }
 
@@ -364,6 +405,24 @@ sub qemu_gone {
     return;
 }
 
+# --- the VM's own hookscript ------------------------------------------------------------
+
+sub forget_calls {
+    my ($self) = @_;
+
+    spew("$self->{dir}/calls", '');
+    return;
+}
+
+# It has been called for VM 100 with these phases and no others.
+sub was_called {
+    my ($self, @phases) = @_;
+    my $called = join(', ', split(/\n/, slurp("$self->{dir}/calls")));
+    my $wanted = join(', ', map { "100 $_" } @phases);
+
+    return $called eq $wanted ? () : "its own hookscript was called with '$called', not '$wanted'";
+}
+
 # --- time -------------------------------------------------------------------------------
 
 # start-grace is over for all that was claimed, and so is the time of locks of the cluster.
@@ -380,6 +439,8 @@ sub time_passes {
     my $text = -e $reserved ? slurp($reserved) : '';
 
     spew($reserved, $text) if $text =~ s/time:\d+/time:1/g;
+    # What is being written in a storage may be another node's.
+    utime(0, 0, grep { m!\.tmp$! } files("$self->{root}/var/lib/vz/snippets"));
     $self->cluster_locks_expire();
     return;
 }

@@ -35,7 +35,10 @@ my %DONE_ALL_THE_SAME = map { $_ => 1 } qw(write pwrite64 rename renameat rename
 sub new {
     my ($class, $node, $run, $scenario) = @_;
 
-    return bless({ node => $node, run => $run, s => $scenario }, $class);
+    my $command = $scenario->{command};
+
+    return bless({ node => $node, run => $run, s => {
+        %$scenario, command => ref($command) eq 'CODE' ? [ $command->($node) ] : $command } }, $class);
 }
 
 # The node as it is before the command
@@ -53,7 +56,7 @@ sub _begin {
 # What the files of the admin are, in one text
 sub _texts {
     my ($self) = @_;
-    return $self->{node}->texts(sort(keys(%{$self->{to}{confs}})));
+    return $self->{node}->texts(sort(keys(%{$self->{to}{confs}})), @{$self->{s}{texts} // []});
 }
 
 # A run in which nothing happens, for its points and for what it leaves
@@ -112,6 +115,15 @@ sub list {
     return map { $self->_name($_) } $self->_tries($what);
 }
 
+# What is not as it is to be where the command says that it is done; what it says that it has left need not be
+sub _undone {
+    my ($self, $try, $ran) = @_;
+    my $s = $self->{s};
+
+    return if $s->{tells} && $try->{kind} eq 'read' && "$ran->{out}$ran->{err}" =~ $s->{tells};
+    return $s->{done}->($self->{node}, $self->{run}, $s);
+}
+
 # What holds as soon as the command has ended
 sub _at_once {
     my ($self, $try, $ran) = @_;
@@ -122,7 +134,7 @@ sub _at_once {
     if ($ran->{status} == -1) {
         push(@wrong, 'it does not end');
     } elsif ($ran->{status} == 0) {
-        push(@wrong, map { "it says that it is done, but $_" } $s->{done}->($node, $self->{run}, $s));
+        push(@wrong, map { "it says that it is done, but $_" } $self->_undone($try, $ran));
     } elsif ($try->{kind} eq 'kill' ? $ran->{status} != 1 && $ran->{status} != 137 : $ran->{status} != 1) {
         push(@wrong, "it ends with $ran->{status}: $ran->{err}");
     } elsif ($ran->{status} == 1 && $ran->{err} !~ /\S/ && $try->{point}{object} ne "$node->{dir}/err") {
