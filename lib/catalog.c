@@ -293,7 +293,7 @@ char *catalog_print(const struct catalog *c)
 
 int catalog_save(struct catalog *c, const struct root *r, struct err *e)
 {
-	if (!c->changed)
+	if (!c->changed || c->held)
 		return 0;
 	catalog_merge(c, r);
 

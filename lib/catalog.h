@@ -34,6 +34,7 @@ struct catalog {
 	struct catalog_gpu *gpus;
 	size_t ngpus;
 	bool changed;			/* since it was loaded */
+	bool held;			/* not to be saved yet: what was saved last is still asked for */
 };
 
 /*
@@ -65,7 +66,7 @@ char *catalog_print(const struct catalog *c);
 void catalog_merge(struct catalog *c, const struct root *r);
 
 /*
- * Write it back if it has changed, with what others have written meanwhile. A
+ * Write it back if it has changed and is not held, with what others have written meanwhile. A
  * failure is returned for who wants to mention it; nothing depends on the file.
  */
 int catalog_save(struct catalog *c, const struct root *r, struct err *e);

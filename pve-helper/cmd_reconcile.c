@@ -99,7 +99,8 @@ int cmd_reconcile(struct ctx *c, int argc, char *argv[], struct err *e)
 		if (node_now_has(&n, n.settings.vms[i].vmid))
 			one_vm(&n, n.settings.vms[i].vmid, &t);
 	/* As long as one VM has its old id, what that was is known from what was seen before. */
-	if (!c->dry_run && !t.failed)
+	n.catalog.held = t.failed;
+	if (!c->dry_run)
 		catalog_save(&n.catalog, &c->root, NULL);
 	if (t.failed)
 		return fail(e, -EIO, "reconcile: %zu of %zu VMs of this node are not as they should be",

@@ -50,6 +50,7 @@ int node_now_read(const struct ctx *c, struct node_now *n, struct err *e)
 		catalog_free(&n->catalog);
 		catalog_fresh(&n->catalog, &c->root);
 	}
+	n->catalog.held = true;
 	rc = scan_gpus(&c->root, &n->catalog, &n->inv, e);
 	if (rc == 0)
 		rc = mapping_list_read(&c->root, &n->mappings, e);

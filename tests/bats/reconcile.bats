@@ -82,7 +82,8 @@ config() {
 	config 100 | grep -q "mdev=$B\$"
 }
 
-@test "what an old id was is still known behind a change that PVE has refused" {
+# still_known: what an old id was is asked again where PVE has refused the change
+still_known() {
 	vm 100 "hostpci0: $VF,mdev=nvidia-9002" 'lock: backup'
 	intent 100 'A40-24A, A40-12A'
 	before nvidia-9001 'NVIDIA A40-24A' nvidia-9002 'NVIDIA A40-12A'
@@ -96,6 +97,20 @@ config() {
 	# Behind one that has done all of it the new ids are what was seen.
 	grep -q "\"$B\"" "$ROOT/var/lib/pve-vgpu/types.json"
 	run -1 grep nvidia-9002 "$ROOT/var/lib/pve-vgpu/types.json"
+}
+
+@test "what an old id was is still known behind a change that PVE has refused" {
+	still_known
+}
+
+@test "the same on vendor VFIO, where the types are asked for on the way" {
+	node_teardown
+	MOUNTED=
+	ROOT=$BATS_TEST_TMPDIR/vfio
+	node a40x8-vfio
+	pve_tools
+	A=$(type_of A40-24A) B=$(type_of A40-12A)
+	still_known
 }
 
 @test "an id that another choice has now is not taken for it" {
