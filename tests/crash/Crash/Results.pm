@@ -39,7 +39,7 @@ sub part { return "$_[0]{at}/$_[1].$_[2].part" }
 
 sub _path { return "$_[0]{at}/$_[1].$_[2]" }
 
-sub have { return -e _path(@_) }
+sub have { return !!count(@_) }
 
 # Cells are a file each, there as a whole or not at all; one whose run ended without a count stays .part
 sub keep {
@@ -51,13 +51,24 @@ sub keep {
     return 1;
 }
 
-# tried and passed of a cell; nothing where it is not there
+# Another program's results, which serve where this one has none
+sub also {
+    my ($self, $build) = @_;
+
+    -d "$self->{dir}/$build" or die "no results '$self->{dir}/$build'\n";
+    $self->{also} = bless({ dir => $self->{dir}, build => $build, at => "$self->{dir}/$build" }, ref($self));
+    return;
+}
+
+# tried and passed of a cell, and whether they are another program's; nothing where it is not there
 sub count {
     my ($self, @cell) = @_;
     my $path = $self->_path(@cell);
 
-    return if !-e $path;
-    return slurp($path) =~ $COUNT;
+    return (slurp($path) =~ $COUNT, 0) if -e $path;
+    return if !$self->{also};
+    my ($tried, $passed) = $self->{also}->count(@cell) or return;
+    return ($tried, $passed, 1);
 }
 
 # Those of the scenarios that have points of that kind: one that polls does not read in fixed numbers
@@ -76,9 +87,9 @@ sub table {
         my @cells;
 
         for my $kind (@$kinds) {
-            my ($t, $p) = $self->count($s->{name}, $kind);
+            my ($t, $p, $other) = $self->count($s->{name}, $kind);
 
-            push(@cells, defined($t) ? "$p/$t" : with($kind, $s) ? '-' : '');
+            push(@cells, defined($t) ? "$p/$t" . ($other ? ' *' : '') : with($kind, $s) ? '-' : '');
             push(@missing, "$s->{name} $kind") if $cells[-1] eq '-';
             $tried += $t // 0;
             $passed += $p // 0;
@@ -92,7 +103,7 @@ sub note {
     my ($self) = @_;
 
     chomp(my $note = slurp("$self->{at}/note"));
-    return "program $self->{build}, $note";
+    return "program $self->{build}, $note" . ($self->{also} ? "; * " . $self->{also}->note() : '');
 }
 
 1;
