@@ -39,12 +39,13 @@ all_passed() {
 }
 
 @test "results are kept for each program: what is there is not run again, and what is missing is named" {
-	local results=$BATS_TEST_TMPDIR/results
+	local results=$BATS_TEST_TMPDIR/results count
 
 	run -0 "$CRASH" --results "$results" --jobs 2 --what kill post-start-mdev
 	all_passed 10
 	assert_output 'post-start-mdev kill: '
-	assert_output "| post-start-mdev | ${BASH_REMATCH[2]}/${BASH_REMATCH[1]} |"
+	count=${BASH_REMATCH[2]}/${BASH_REMATCH[1]}
+	assert_output "| post-start-mdev | $count |"
 	run -0 "$CRASH" --results "$results" --what kill post-start-mdev
 	all_passed 10
 	refute_output 'post-start-mdev kill: '
@@ -54,6 +55,9 @@ all_passed() {
 	{ cat "$PVE_VGPU" && echo; } > "$BATS_TEST_TMPDIR/other"
 	PVE_VGPU=$BATS_TEST_TMPDIR/other run -1 "$CRASH" --results "$results" --table --what kill post-start-mdev
 	assert_output '0 points tried, 0 passed'
+	PVE_VGPU=$BATS_TEST_TMPDIR/other run -0 "$CRASH" --results "$results" --table --what kill \
+		--also "$(sha256sum < "$PVE_VGPU" | cut -c 1-12)" post-start-mdev
+	assert_output "| post-start-mdev | $count * |"
 }
 
 @test "make check-crash: below a directory with a blank in its name" {

@@ -39,7 +39,11 @@ sub part { return "$_[0]{at}/$_[1].$_[2].part" }
 
 sub _path { return "$_[0]{at}/$_[1].$_[2]" }
 
-sub have { return !!count(@_) }
+sub have {
+    my ($tried) = count(@_);
+
+    return defined($tried);
+}
 
 # Cells are a file each, there as a whole or not at all; one whose run ended without a count stays .part
 sub keep {
