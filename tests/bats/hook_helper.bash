@@ -85,9 +85,14 @@ release_held() {
 	HELD_FD=
 }
 
-# waited_for FILE: a process waits for this lock
+# waited_for FILE: a process waits for this lock. In a PID namespace /proc/locks leaves out those whose taker has ended, as `flock` has:
+# there the last program in the background (PIDS) sleeps in a system call on that file.
 waited_for() {
-	grep -qE -- "-> FLOCK .*:$(stat -c %i "$ROOT/$1") " /proc/locks
+	local call fd rest
+
+	! grep -qE -- "-> FLOCK .*:$(stat -c %i "$ROOT/$1") " /proc/locks || return 0
+	read -r call fd rest < "/proc/${PIDS##* }/syscall" && [ -n "$rest" ] &&
+		[ "/proc/${PIDS##* }/fd/$((fd))" -ef "$ROOT/$1" ]
 }
 
 # Until the command succeeds; a minute at most, for machines with much else to do.

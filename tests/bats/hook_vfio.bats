@@ -345,7 +345,7 @@ $VF2 201 pid:400201"
 	short_waits
 	intent 100 A40-24A
 	at 100 $VF1
-	delay '*/0000:67:00.4/*/current_vgpu_type' 300
+	delay '*/0000:67:00.4/*/current_vgpu_type' 1500
 	fault write '*/0000:67:00.4/*/current_vgpu_type' EIO 1
 	in_background 100 pre-start
 	soon grep -qs "^$VF1 100 time:" "$ROOT/$RESERVED"
