@@ -25,8 +25,8 @@ SIM_PKGS := fuse3 json-c uuid
 WARNINGS := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla
 
-# The packager's flags come last and win.
-BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -MMD -MP $(WARNINGS)
+# The packager's flags come last and win. Files have any size, and inodes any number, also where long has 32 bits.
+BASE_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -MMD -MP $(WARNINGS)
 ALL_CFLAGS  = $(BASE_CFLAGS) -Ilib -Iqemu-wrapper -DPVE_VGPU_VERSION='"$(VERSION)"' \
 	$(shell $(PKG_CONFIG) --cflags $(PKGS)) $(CPPFLAGS) $(CFLAGS)
 SIM_CFLAGS  = $(BASE_CFLAGS) $(shell $(PKG_CONFIG) --cflags $(SIM_PKGS)) $(CPPFLAGS) $(CFLAGS)

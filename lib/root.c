@@ -14,6 +14,9 @@
 #include "quote.h"
 #include "xalloc.h"
 
+/* With 32 bits stat and open refuse a file with EOVERFLOW for its inode's number alone, as large file systems have them. */
+_Static_assert(sizeof(off_t) == 8 && sizeof(ino_t) == 8, "compile with -D_FILE_OFFSET_BITS=64");
+
 #define MAX_FILE	(16u << 20)
 #define MAX_LINKS	40	/* as the kernel's own limit, path_resolution(7) */
 
