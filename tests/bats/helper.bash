@@ -5,10 +5,10 @@
 # bats sets some of these, and the tests use what is set here:
 # shellcheck disable=SC2154,SC2034
 
-bats_require_minimum_version 1.5.0
 load own_mounts
 # shellcheck source=tests/bats/stack.bash
 . "${BASH_SOURCE[0]%/*}/stack.bash"
+bats_require_minimum_version 1.5.0
 
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 PVE_VGPU=${PVE_VGPU:-$TOP/pve-helper/pve-vgpu}

@@ -4,6 +4,9 @@
 # a test, in some forty commands of its own, which is most of what a test costs. Here the stack is noted once a command has failed:
 # bash's ERR trap has the lines right from 5.0 on. A bats that goes about it in another way is left as it is.
 
+# shellcheck source=tests/bats/old_bats.bash
+. "${BASH_SOURCE[0]%/*}/old_bats.bash"
+
 # Bats reads them.
 # shellcheck disable=SC2034
 if [ "${BASH_VERSINFO[0]}" -ge 5 ] && declare -F bats_debug_trap bats_error_trap bats_check_status_from_trap bats_capture_stack_trace > /dev/null; then

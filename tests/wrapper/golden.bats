@@ -8,6 +8,8 @@
 # bats sets some of these, and the tests use what is set here:
 # shellcheck disable=SC2154,SC2034
 
+# shellcheck source=tests/bats/stack.bash
+. "$BATS_TEST_DIRNAME/../bats/stack.bash"
 bats_require_minimum_version 1.5.0
 
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
