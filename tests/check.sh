@@ -41,8 +41,19 @@ tap() {
 	fi
 }
 
-out=$(mktemp) || exit 1
-trap 'rm -f "$out"' EXIT
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+out=$scratch/out
+
+# A language that is asked for and not there would show nothing but programs' complaints about it.
+# shellcheck source=tests/bats/locales.bash
+. tests/bats/locales.bash
+if [ -n "${LC_ALL:-}" ] && ! locale_known "$LC_ALL"; then
+	make_locale "$scratch/locale" "$LC_ALL" || { echo "LC_ALL: '$LC_ALL' is no locale that this machine can make" >&2; exit 1; }
+	# Behind it what this machine has, of which Debian 11 needs C.UTF-8.
+	export LOCPATH=$scratch/locale:/usr/lib/locale
+	echo "# $LC_ALL: made for these tests"
+fi
 
 if [ $# -gt 0 ]; then
 	suites=("$@")
