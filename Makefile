@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# Targets: all check check-crash fuzz fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps node-deps demo bench install clean; V=1 shows the commands.
+# Targets: all check check-crash fuzz fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps check-releases releases-deps node-deps demo bench install clean; V=1 shows the commands.
 
 # With another one `snippet install` and `guest` do not find what was installed: HOOK_PROGRAM, GUEST_TEMPLATE.
 PREFIX     ?= /usr
@@ -153,6 +153,14 @@ node-deps:
 packages-check: all
 	$(Q)tests/package/run $(RELEASES)
 
+# All tests on Debian 11, 12 and 13 with gcc and clang of each: RELEASES, COMPILERS, LOCALE and TESTS choose (docs/test-beds.md).
+check-releases:
+	$(Q)RELEASES='$(RELEASES)' COMPILERS='$(COMPILERS)' LOCALE='$(LOCALE)' tests/releases/run $(TESTS)
+
+# What check-releases takes besides the build dependencies.
+releases-deps:
+	apt-get install -y --no-install-recommends git mmdebstrap util-linux
+
 # What packages-check and check-package take besides the build dependencies.
 packages-deps:
 	apt-get install -y --no-install-recommends binutils debhelper dpkg-dev fuse3 git mmdebstrap util-linux
@@ -188,7 +196,7 @@ install: $(HELPER) $(WRAPPER)
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
 
-.PHONY: all programs unit inject check check-crash fuzz fuzz-programs fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps node-deps demo bench install clean
+.PHONY: all programs unit inject check check-crash fuzz fuzz-programs fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps check-releases releases-deps node-deps demo bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -113,6 +113,12 @@ cached() {
 	printf '%s\n' "$entry"
 }
 
+# copy_sources DIR: what is in the tree, and nothing that a build has left there
+copy_sources() {
+	mkdir -p "$1"
+	(cd "$TOP" && git ls-files -zco --exclude-standard | xargs -0 cp --parents -t "$1")
+}
+
 # private COMMAND [ARG…]: in its own mount and PID namespace, so that its mounts and processes end with it, however it ends.
 # In a chroot whose root is no mount point, mounts cannot be made private: there COMMAND has to unmount what it mounts, and
 # what it leaves when it is killed goes with the directory (remove) or at the end of the run (prune).
@@ -162,7 +168,7 @@ prune() {
 		remove "$CACHE/tmp"
 		find "$CACHE" -mindepth 2 -maxdepth 2 -type d -mtime +6 \
 			\( -path "$CACHE/kernel/*" -o -path "$CACHE/image/*" -o -path "$CACHE/buildroot/*" \
-			-o -path "$CACHE/module/*" -o -path "$CACHE/programs/*" -o -path "$CACHE/package-*/*" \) -print0 |
+			-o -path "$CACHE/module/*" -o -path "$CACHE/programs/*" -o -path "$CACHE/package-*/*" -o -path "$CACHE/release/*" \) -print0 |
 			while IFS= read -r -d '' old; do
 				say "no longer used: ${old#"$CACHE/"}"
 				remove "$old"
