@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# Targets: all check check-crash fuzz fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps check-releases releases-deps node-deps demo bench install clean; V=1 shows the commands.
+# Targets: all check check-crash fuzz fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps check-releases releases-deps node-deps demo bench bench-deps install clean; V=1 shows the commands.
 
 # With another one `snippet install` and `guest` do not find what was installed: HOOK_PROGRAM, GUEST_TEMPLATE.
 PREFIX     ?= /usr
@@ -62,6 +62,7 @@ WRAPPER := qemu-wrapper/qemu-wrapper
 SIM     := tests/sim/vgpu-sim
 PMXCFS  := tests/pmxcfs/pmxcfs-sim
 INJECT  := $(BUILD)/tests/crash/inject
+COST    := $(BUILD)/tests/bench/cost
 
 all: programs $(SIM) $(PMXCFS)
 
@@ -173,9 +174,17 @@ check-package:
 demo: all
 	$(Q)tests/demo.sh
 
-# Cost beside mdevctl and a shell loop, in ratios.
-bench: all $(WRAPPER_TEST)
+# Figures beside mdevctl, a shell loop and a Perl loop, into docs/benchmarks.md with its plots; BENCH_ARGS=--quick only prints a few.
+bench: all $(WRAPPER_TEST) $(COST)
 	$(Q)tests/bench/run $(BENCH_ARGS)
+
+# What bench takes besides the build dependencies; the test node's part takes node-deps as well.
+bench-deps: node-deps
+	apt-get install -y --no-install-recommends gnuplot-nox
+
+$(COST): tests/bench/cost.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
 install: $(HELPER) $(WRAPPER)
 	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(PKGLIBDIR)" "$(DESTDIR)$(MANDIR)/man5" "$(DESTDIR)$(MANDIR)/man8" "$(DESTDIR)$(BASHCOMPDIR)" \
@@ -196,7 +205,7 @@ install: $(HELPER) $(WRAPPER)
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
 
-.PHONY: all programs unit inject check check-crash fuzz fuzz-programs fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps check-releases releases-deps node-deps demo bench install clean
+.PHONY: all programs unit inject check check-crash fuzz fuzz-programs fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps check-releases releases-deps node-deps demo bench bench-deps install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
