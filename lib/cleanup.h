@@ -6,7 +6,6 @@
 #ifndef CLEANUP_H
 #define CLEANUP_H
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,12 +26,6 @@ static inline void cleanup_fd(int *fd)
 	}
 }
 
-static inline void cleanup_dir(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 static inline void cleanup_file(FILE **f)
 {
 	if (*f)
@@ -42,7 +35,6 @@ static inline void cleanup_file(FILE **f)
 #define AUTO(fn)	__attribute__((cleanup(fn)))
 #define AUTO_FREE	AUTO(cleanup_free)
 #define AUTO_FD		AUTO(cleanup_fd)
-#define AUTO_DIR	AUTO(cleanup_dir)
 #define AUTO_FILE	AUTO(cleanup_file)
 
 static inline int take_fd(int *fd)

@@ -110,29 +110,26 @@ static int by_number(const void *a, const void *b)
 
 static const char prefix[] = "virtfn";
 
-/* The numbers of the links, from one listing, in order. */
+/* The numbers of the links, from one listing, in order. pf_fd has not been read before. */
 static int list_virtfns(int pf_fd, struct numbered_vf **vfs, size_t *n)
 {
-	int list_fd = openat(pf_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_DIR DIR *d = list_fd < 0 ? NULL : fdopendir(list_fd);
-	struct dirent *entry;
+	AUTO_STRLIST struct strlist names = { 0 };
+	int rc = list_in(pf_fd, &names);
 
-	if (!d)
-		return -errno;
-	while ((entry = readdir(d))) {
+	for (size_t i = 0; rc == 0 && i < names.n; i++) {
 		unsigned long number;
 
-		if (strncmp(entry->d_name, prefix, sizeof(prefix) - 1) ||
-		    parse_ulong(entry->d_name + sizeof(prefix) - 1, 0, ULONG_MAX, &number) < 0)
+		if (strncmp(names.s[i], prefix, sizeof(prefix) - 1) ||
+		    parse_ulong(names.s[i] + sizeof(prefix) - 1, 0, ULONG_MAX, &number) < 0)
 			continue;
 
 		struct numbered_vf *slot = GROW(*vfs, *n);
 
 		slot->number = number;
 	}
-	if (*n)
+	if (rc == 0 && *n)
 		qsort(*vfs, *n, sizeof(**vfs), by_number);
-	return 0;
+	return rc;
 }
 
 static int read_virtfn(int pf_fd, struct numbered_vf *vf)

@@ -44,6 +44,12 @@ bool root_exists(const struct root *r, const char *path);
 /* Names in the directory at path, without "." and "..", unsorted. */
 int root_list(const struct root *r, const char *path, struct strlist *names, struct err *e);
 
+/*
+ * The same for a directory that is open for reading and has not been read. 0 or
+ * -errno; no message.
+ */
+int list_in(int fd, struct strlist *names);
+
 /* Where the link at path points, word for word. *target is the caller's. */
 int root_readlink(const struct root *r, const char *path, char **target, struct err *e);
 

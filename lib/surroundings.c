@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "surroundings.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,6 +11,8 @@
 
 #include "cleanup.h"
 #include "parse.h"
+#include "root.h"
+#include "strlist.h"
 
 #define FILES_LEAST	64	/* beside those that are open already */
 #define FILES_WANTED	1024
@@ -37,12 +38,14 @@ static int open_standard(struct err *e)
 /* Where the kernel cannot do it in one go. */
 static void close_on_exec_by_list(void)
 {
-	AUTO_DIR DIR *d = opendir("/proc/self/fd");
-	struct dirent *entry;
+	AUTO_FD int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_STRLIST struct strlist names = { 0 };
 	unsigned long fd;
 
-	while (d && (entry = readdir(d)))
-		if (parse_ulong(entry->d_name, STDERR_FILENO + 1, INT_MAX, &fd) == 0)
+	if (dir < 0 || list_in(dir, &names) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++)
+		if (parse_ulong(names.s[i], STDERR_FILENO + 1, INT_MAX, &fd) == 0)
 			fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 }
 

@@ -133,45 +133,53 @@ static bool is_no_device(int fd_dir, const char *name)
 	return fstatat(fd_dir, name, &st, 0) == 0 && !S_ISCHR(st.st_mode);
 }
 
-static void read_fds(int proc_fd, const char *pid_text, pid_t pid, struct vfio_users *out)
+static void note_fd(int fds, const char *name, pid_t pid, struct vfio_users *out)
 {
 	static const char prefix[] = "/dev/vfio/";
+	AUTO_FREE char *target = NULL;
+
+	if (readlink_in(fds, name, &target) < 0 || strncmp(target, prefix, sizeof(prefix) - 1) || is_no_device(fds, name))
+		return;
+
+	struct vfio_user *u = GROW(out->u, out->n);
+
+	u->pid = pid;
+	u->name = xstrdup(target + sizeof(prefix) - 1);
+}
+
+/*
+ * Most processes are the kernel's and have nothing open. They are not to be told
+ * by their lack of an executable, which would cost less: a QEMU that ends has
+ * given that back before its descriptors.
+ */
+static void read_fds(int proc_fd, const char *pid_text, pid_t pid, struct vfio_users *out)
+{
 	AUTO_FREE char *path = xasprintf("%s/fd", pid_text);
-	int fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_DIR DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	AUTO_STRLIST struct strlist names = { 0 };
+	AUTO_FD int fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 ? -errno : list_in(fd, &names);
 
 	/* Gone meanwhile: nothing is open there. What we may not see is another matter. */
-	if (!d && errno != ENOENT && errno != ESRCH)
-		out->error = -errno;
-	while (d && (entry = readdir(d))) {
-		AUTO_FREE char *target = NULL;
-
-		if (entry->d_name[0] == '.' || readlink_in(fd, entry->d_name, &target) < 0 ||
-		    strncmp(target, prefix, sizeof(prefix) - 1) || is_no_device(fd, entry->d_name))
-			continue;
-
-		struct vfio_user *u = GROW(out->u, out->n);
-
-		u->pid = pid;
-		u->name = xstrdup(target + sizeof(prefix) - 1);
-	}
+	if (rc < 0 && rc != -ENOENT && rc != -ESRCH)
+		out->error = rc;
+	for (size_t i = 0; i < names.n; i++)
+		note_fd(fd, names.s[i], pid, out);
 }
 
 void vfio_users_read(const struct root *r, struct vfio_users *out)
 {
-	int proc_fd = root_openat(r, "proc", O_RDONLY | O_DIRECTORY, 0);
-	AUTO_DIR DIR *d = proc_fd < 0 ? NULL : fdopendir(proc_fd);
-	struct dirent *entry;
+	AUTO_STRLIST struct strlist names = { 0 };
+	AUTO_FD int proc_fd = root_openat(r, "proc", O_RDONLY | O_DIRECTORY, 0);
+	int rc = proc_fd < 0 ? proc_fd : list_in(proc_fd, &names);
 
 	/* A root without /proc has no processes. */
-	if (!d && proc_fd != -ENOENT)
-		out->error = proc_fd < 0 ? proc_fd : -errno;
-	while (d && (entry = readdir(d))) {
+	if (rc < 0 && rc != -ENOENT)
+		out->error = rc;
+	for (size_t i = 0; i < names.n; i++) {
 		unsigned long pid;
 
-		if (parse_ulong(entry->d_name, 1, INT_MAX, &pid) == 0)
-			read_fds(proc_fd, entry->d_name, (pid_t)pid, out);
+		if (parse_ulong(names.s[i], 1, INT_MAX, &pid) == 0)
+			read_fds(proc_fd, names.s[i], (pid_t)pid, out);
 	}
 }
 

@@ -213,3 +213,16 @@ at_most_per_vf() {
 	at_most_per_vf 1 mdev create A40-99A
 	at_most_per_vf 1 nvidia-vfio create A40-99A
 }
+
+@test "list: a process that has nothing open costs four calls" {
+	local few many pid
+
+	a40 '' '{"parent": "0000:e8:00.4", "type": 575, "uuid": "11111111-aaaa-4bbb-8ccc-000000000001"}'
+	pve_vgpu types > /dev/null
+	few=$(fewest list)
+	for pid in {500000..500049}; do
+		mkdir -p "$ROOT/proc/$pid/fd"
+	done
+	many=$(fewest list)
+	[ $((many - few)) -le $((50 * 4 + 2)) ] || { echo "$few calls without them, $many with 50 of them"; return 1; }
+}
