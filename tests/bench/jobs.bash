@@ -5,7 +5,7 @@
 # NAME, TYPE and PARENT, MAPPING, and qemu_up and qemu_down VMID DEVICE.
 
 # shellcheck disable=SC2034 # for those who load this
-TOOLS='ours mdevctl shell perl'
+TOOLS=${TOOLS:-ours mdevctl shell perl}
 JOBS='types list create remove start stop'
 BENCH_UUID=7e1f8a52-6d0c-4f3b-9a64-1c2d3e4f5a6b
 BENCH_VMID=100

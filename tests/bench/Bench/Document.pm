@@ -8,10 +8,10 @@ use warnings;
 
 use Exporter qw(import);
 
-use Bench::Records qw(only record values_of);
+use Bench::Records qw(only record);
 use Bench::Verdict qw(ahead reason_text reasons);
 
-our @EXPORT_OK = qw(better growth number over table tables wrapper);
+our @EXPORT_OK = qw(better growth number over tables wrapper);
 
 my @TOOLS = qw(ours mdevctl shell perl);
 my %NAME = (ours => '**pve-vgpu**', mdevctl => 'mdevctl', shell => 'shell loop', perl => 'Perl loop');
