@@ -94,7 +94,7 @@ sub growth {
                 next if @own < 2;
                 my ($first, $last) = @own[0, -1];
                 my $by = $last->{$axis} - $first->{$axis};
-                my @more = map { my $n = ($last->{$_} - $first->{$_}) / $by; $n == int($n) ? number($n) : sprintf('%.1f', $n) } qw(operations syscalls processes);
+                my @more = map { my $n = ($last->{$_} - $first->{$_}) / $by; number(sprintf($n == int($n) || $n >= 100 ? '%.0f' : '%.1f', $n)) } qw(operations syscalls processes);
                 push(@rows, [$job, $NAME{$tool}, $framework eq 'mdev' ? 'mdev' : 'vendor VFIO', @more, over($last->{us}, $first->{us}),
                     sprintf('%+d', $last->{rss_kib} - $first->{rss_kib})]);
             }
