@@ -16,8 +16,6 @@
 #include "settings_file.h"
 #include "xalloc.h"
 
-#define WHO	"reconcile"
-
 void node_now_free(struct node_now *n)
 {
 	free(n->name);
@@ -115,7 +113,7 @@ static size_t resolve(const struct job *j, const struct vgpu_type **types)
 		AUTO_ERR struct err why = { 0 };
 
 		if (scan_resolve(&j->n->c->root, &j->n->catalog, &j->n->inv, asked,
-				 j->n->c->dry_run ? NULL : WHO, j->n->deadline, &types[n], &why) == 0)
+				 j->n->c->dry_run ? NULL : RECONCILE_WHO, j->n->deadline, &types[n], &why) == 0)
 			check_number(j, asked, types[n++]);
 		else
 			SAY(j, said, "%s", why.msg);

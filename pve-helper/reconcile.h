@@ -17,6 +17,9 @@
 #include "settings.h"
 #include "vm_file.h"
 
+/* Who holds a GPU's lock meanwhile. */
+#define RECONCILE_WHO	"reconcile"
+
 /* What the node has, read once for all VMs. */
 struct node_now {
 	const struct ctx *c;

@@ -8,6 +8,7 @@
 #include "pci_tree.h"
 #include "quote.h"
 #include "reconcile.h"
+#include "scan.h"
 #include "xalloc.h"
 
 /* The function that an entry of this node names, if it is one that offers the type. */
@@ -45,7 +46,7 @@ static void parents_all(const struct node_now *n, const struct vgpu_type *t, str
 	}
 }
 
-static void mend(const struct node_now *n, const struct mapping *m, const struct vgpu_type *t,
+static void mend(struct node_now *n, const struct mapping *m, const struct vgpu_type *t,
 		 struct verdict *v)
 {
 	AUTO_BDF_LIST struct bdf_list parents = { 0 };
@@ -53,6 +54,9 @@ static void mend(const struct node_now *n, const struct mapping *m, const struct
 	AUTO_ERR struct err e = { 0 };
 	int rc;
 
+	/* Finding the type has asked no more GPUs than it took; and a full GPU on vendor VFIO tells nothing. */
+	scan_learn(&n->c->root, &n->catalog, &n->inv, n->c->dry_run ? NULL : RECONCILE_WHO, n->deadline);
+	inventory_assume_offers(&n->inv);
 	parents_kept(n, m, t, &parents);
 	/* All the addresses have changed, as when a board was moved. */
 	if (!parents.n)

@@ -69,6 +69,26 @@ entries() {
 	assert_output "vm 100: is right"
 }
 
+# of_two: the mapping has old entries of VFs of two GPUs, and nothing is known of the types under this driver
+of_two() {
+	mapping "$(entry 0000:67:00.4 1234)" "$(entry 0000:68:00.4 1234)"
+	rm -f "$ROOT/var/lib/pve-vgpu/types.json"
+	run pve_vgpu reconcile
+	assert_success
+	assert_equal "$(entries)" "$(printf '%s\n' "$(entry 0000:67:00.4)" "$(entry 0000:68:00.4)")"
+}
+
+@test "vendor VFIO: entries of all GPUs are replaced, not those of the first that has the type alone" {
+	node_teardown
+	MOUNTED=
+	ROOT=$BATS_TEST_TMPDIR/vfio
+	start_node a40x8-vfio
+	of_two
+	# A GPU that is full tells nothing: what it has had is not taken away from it.
+	echo 576 > "$SYS/bus/pci/devices/0000:67:00.5/nvidia/current_vgpu_type"
+	of_two
+}
+
 @test "a device that is gone goes from the mapping, and the admin's selection stays" {
 	mapping "$(entry 0000:67:00.4)" 'id=10de:2235,iommugroup=1,node=pve1,path=0000:99:00.4,subsystem-id=10de:145a'
 	run pve_vgpu reconcile
