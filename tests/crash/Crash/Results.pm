@@ -55,24 +55,29 @@ sub keep {
     return 1;
 }
 
-# Another program's results, which serve where this one has none
+# Other programs' results, which serve where this one has none, the first that has some
 sub also {
-    my ($self, $build) = @_;
+    my ($self, @builds) = @_;
 
-    -d "$self->{dir}/$build" or die "no results '$self->{dir}/$build'\n";
-    $self->{also} = bless({ dir => $self->{dir}, build => $build, at => "$self->{dir}/$build" }, ref($self));
+    for my $build (@builds) {
+        -d "$self->{dir}/$build" or die "no results '$self->{dir}/$build'\n";
+        push(@{$self->{also}}, bless({ build => $build, at => "$self->{dir}/$build" }, ref($self)));
+    }
     return;
 }
 
-# tried and passed of a cell, and whether they are another program's; nothing where it is not there
+# tried and passed of a cell, and which of the other programs' they are, 0: this one's; nothing where it is not there
 sub count {
     my ($self, @cell) = @_;
-    my $path = $self->_path(@cell);
+    my $which = 0;
 
-    return (slurp($path) =~ $COUNT, 0) if -e $path;
-    return if !$self->{also};
-    my ($tried, $passed) = $self->{also}->count(@cell) or return;
-    return ($tried, $passed, 1);
+    for my $results ($self, @{$self->{also} // []}) {
+        my $path = $results->_path(@cell);
+
+        return (slurp($path) =~ $COUNT, $which) if -e $path;
+        $which++;
+    }
+    return;
 }
 
 # Those of the scenarios that have points of that kind: one that polls does not read in fixed numbers
@@ -93,7 +98,7 @@ sub table {
         for my $kind (@$kinds) {
             my ($t, $p, $other) = $self->count($s->{name}, $kind);
 
-            push(@cells, defined($t) ? "$p/$t" . ($other ? ' *' : '') : with($kind, $s) ? '-' : '');
+            push(@cells, defined($t) ? "$p/$t" . ($other ? ' ' . '*' x $other : '') : with($kind, $s) ? '-' : '');
             push(@missing, "$s->{name} $kind") if $cells[-1] eq '-';
             $tried += $t // 0;
             $passed += $p // 0;
@@ -107,7 +112,9 @@ sub note {
     my ($self) = @_;
 
     chomp(my $note = slurp("$self->{at}/note"));
-    return "program $self->{build}, $note" . ($self->{also} ? "; * " . $self->{also}->note() : '');
+    my $which = 0;
+
+    return join('; ', "program $self->{build}, $note", map { '*' x ++$which . ' ' . $_->note() } @{$self->{also} // []});
 }
 
 1;
