@@ -98,6 +98,7 @@ driver_for() {
 		echo 0 > "$p"
 	done
 	echo 0 > "/sys/module/$DRIVER/parameters/selfclean_ms"
+	echo none > "/sys/module/$DRIVER/parameters/stall"
 	echo N > "/sys/module/$DRIVER/parameters/mixed_size"
 }
 

@@ -59,7 +59,9 @@ node_facts() {
 clean_node() {
 	local f
 
-	killall -q -w -KILL kvm qemu-system-x86_64 || true
+	# First, for nobody ends who stands there.
+	echo none > "/sys/module/$DRIVER/parameters/stall"
+	killall -q -w -KILL kvm qemu-system-x86_64 hold || true
 	echo 0 > "/sys/module/$DRIVER/parameters/selfclean_ms"
 	for f in /sys/bus/mdev/devices/*/remove; do
 		[ ! -e "$f" ] || echo 1 > "$f"
@@ -223,22 +225,52 @@ nothing_left() {
 
 # --- many times over ----------------------------------------------------------
 
-# cycle VMID: a start and a stop, with a process that is QEMU in PVE's eyes and has the vGPU open as one
-cycle() {
-	local vmid=$1 device pid said
+# fifos: what `begins` takes
+fifos() {
+	HELD=$BATS_TEST_TMPDIR/held
+	mkfifo "$BATS_TEST_TMPDIR/stdin" "$HELD"
+}
 
-	printf -v device '/sys/bus/mdev/devices/00000000-0000-0000-0000-%012d' "$vmid"
+# begins VMID: a start, with a process that is QEMU in PVE's eyes and has the vGPU open as one. HELD is a FIFO of the caller's own.
+begins() {
+	local vmid=$1 device said
+
 	pve-vgpu "$vmid" pre-start
-	[ -e "$device" ] || device=/sys/bus/pci/devices/$VF
-	(exec -a kvm /payload/bin/hold -id "$vmid" -pidfile "/var/run/qemu-server/$vmid.pid" "$device") 0<> "$BATS_TEST_TMPDIR/stdin" > "$BATS_TEST_TMPDIR/held" 3>&- &
-	pid=$!
-	echo "$pid" > "/run/qemu-server/$vmid.pid"
-	read -r -t 120 said < "$BATS_TEST_TMPDIR/held"
+	printf -v device '/sys/bus/mdev/devices/00000000-0000-0000-0000-%012d' "$vmid"
+	if [ ! -e "$device" ]; then
+		member parent "$(< "$STATES/$vmid.json")"
+		device=/sys/bus/pci/devices/$VALUE
+	fi
+	(exec -a kvm /payload/bin/hold -id "$vmid" -pidfile "/var/run/qemu-server/$vmid.pid" "$device") 0<> "$BATS_TEST_TMPDIR/stdin" > "$HELD" 3>&- &
+	echo "$!" > "/run/qemu-server/$vmid.pid"
+	read -r -t 120 said < "$HELD"
 	equal "$said" held
 	pve-vgpu "$vmid" post-start
+}
+
+# dies VMID: its QEMU is no more. The process may be another shell's.
+dies() {
+	local vmid=$1 pid
+
+	read -r pid < "/run/qemu-server/$vmid.pid"
 	kill -KILL "$pid"
-	wait "$pid" || true
-	pve-vgpu "$vmid" post-stop
+	wait "$pid" 2> /dev/null || true
+	while [ -e "/proc/$pid" ]; do
+		read -r -t 0.02 <> "$BATS_TEST_TMPDIR/stdin" || true
+	done
+	rm -f "/run/qemu-server/$vmid.pid"
+}
+
+# ends VMID: its end
+ends() {
+	dies "$1"
+	pve-vgpu "$1" post-stop
+}
+
+# cycle VMID: a start and a stop
+cycle() {
+	begins "$1"
+	ends "$1"
 }
 
 # objects: what grows where something is not given back: uses of modules, groups and devices of vfio, objects of its caches
@@ -254,7 +286,7 @@ slab() { awk 'NR > 2 { n += $2 * $4 } END { print int(n / 1000) }' /proc/slabinf
 fifty() {
 	local i before bytes grown
 
-	mkfifo "$BATS_TEST_TMPDIR/stdin" "$BATS_TEST_TMPDIR/held"
+	fifos
 	for ((i = 0; i < 50; i++)); do
 		if [ "$i" -eq 10 ]; then
 			before=$(objects)
@@ -266,6 +298,5 @@ fifty() {
 	grown=$(($(slab) - bytes))
 	echo "the slab has grown by $grown thousand bytes in forty starts"
 	[ "$grown" -lt "$1" ] || fail "grown by $grown thousand bytes, wanted less than $1"
-	rm -f /run/qemu-server/*.pid
 	nothing_left {100..104}
 }

@@ -67,6 +67,7 @@ static int vgpu_probe(struct mdev_device *mdev)
 	int ret;
 
 	ops_write(OP_CREATE);
+	stall_wait(ft->func);
 	v = vgpu_alloc(ft->func, &mdev->dev, &vgpu_mdev_ops);
 	if (IS_ERR(v))
 		return PTR_ERR(v);
@@ -92,6 +93,7 @@ static void vgpu_remove(struct mdev_device *mdev)
 	struct vgpu *v = dev_get_drvdata(&mdev->dev);
 
 	count_removal(v);
+	stall_wait(v->func);
 	vfio_unregister_group_dev(&v->vdev);
 	mutex_lock(&sim_lock);
 	selfclean_cancel(v);

@@ -8,7 +8,9 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/wait.h>
 
 #define MAX_ERRNO_NAMED	133	/* EHWPOISON, the last one user space knows */
 
@@ -23,6 +25,58 @@ MODULE_PARM_DESC(selfclean_ms, "remove a vGPU by itself that long after it was c
 static bool lose_next;
 module_param(lose_next, bool, 0644);
 MODULE_PARM_DESC(lose_next, "vendor: the next create succeeds and makes nothing");
+
+static DEFINE_SPINLOCK(stall_lock);
+static DECLARE_WAIT_QUEUE_HEAD(stall_over);
+static char stall[32];	/* the address of a GPU; under stall_lock */
+
+static int stall_set(const char *val, const struct kernel_param *kp)
+{
+	spin_lock(&stall_lock);
+	strscpy(stall, val, sizeof(stall));
+	strim(stall);
+	spin_unlock(&stall_lock);
+	wake_up_all(&stall_over);
+	return 0;
+}
+
+static int stall_get(char *buf, const struct kernel_param *kp)
+{
+	int n;
+
+	spin_lock(&stall_lock);
+	n = sysfs_emit(buf, "%s\n", stall);
+	spin_unlock(&stall_lock);
+	return n;
+}
+
+static const struct kernel_param_ops stall_ops = {
+	.set = stall_set,
+	.get = stall_get,
+};
+
+module_param_cb(stall, &stall_ops, NULL, 0644);
+MODULE_PARM_DESC(stall, "address of a GPU whose creates and removals stand until it is another");
+
+static bool is_stalled(const char *gpu)
+{
+	bool ret;
+
+	spin_lock(&stall_lock);
+	ret = !strcmp(stall, gpu);
+	spin_unlock(&stall_lock);
+	return ret;
+}
+
+void stall_wait(struct func *f)
+{
+	const char *gpu = pci_name(pci_physfn(f->pdev));
+
+	if (!is_stalled(gpu))
+		return;
+	dev_info(&f->pdev->dev, "stands, as the parameter stall has it\n");
+	wait_event(stall_over, !is_stalled(gpu));
+}
 
 bool framework_is_vendor(void)
 {

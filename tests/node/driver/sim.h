@@ -107,6 +107,12 @@ int refusal_errno(enum refusal r, int def);
 /* The errno armed for the next create, or 0. Disarms it. Needs sim_lock. */
 int take_refusal(void);
 
+/*
+ * What creates or removes on a GPU that stands waits here, in state D as in a
+ * driver that hangs. May not be called with sim_lock held.
+ */
+void stall_wait(struct func *f);
+
 /* Whether the next create reports success and makes nothing. Disarms it. */
 bool take_loss(void);
 

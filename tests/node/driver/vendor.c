@@ -117,6 +117,7 @@ static ssize_t current_vgpu_type_store(struct device *dev,
 	ret = kstrtou32(buf, 0, &id);
 	if (ret)
 		return ret;
+	stall_wait(to_func(dev));
 	mutex_lock(&sim_lock);
 	ret = set_type(to_vgpu(dev), id);
 	mutex_unlock(&sim_lock);
