@@ -31,8 +31,9 @@ sub _description {
     return '{"gpus": [' . join(', ', @gpus) . "]}\n";
 }
 
+# how: another node's description, and the GPUs of it that have VFs
 sub new {
-    my ($class, $top, $framework, $program) = @_;
+    my ($class, $top, $framework, $program, %how) = @_;
     my $dir = File::Temp::tempdir('pve-vgpu-crash.XXXXXX', TMPDIR => 1);
     my $self = bless({
         top => $top, dir => $dir, root => "$dir/root", sys => "$dir/root/sys",
@@ -40,14 +41,14 @@ sub new {
     }, $class);
 
     $self->_directories();
-    spew("$dir/node.json", _description($framework));
+    spew("$dir/node.json", $how{description} // _description($framework));
     $self->_mount("$top/tests/sim/vgpu-sim", "$dir/node.json", $self->{sys});
     push(@{$self->{mounted}}, $self->{sys});
     $self->_mount("$top/tests/pmxcfs/pmxcfs-sim", "here=$self->{root}/etc/pve");
     push(@{$self->{mounted}}, "$self->{root}/etc/pve");
     $self->_programs();
     make_path(map { "$self->{root}/etc/pve/$_" } qw(mapping priv/lock));
-    my @vfs = map { $self->vfs("0000:$_:00.0") } qw(e8 e9);
+    my @vfs = map { $self->vfs($_) } @{$how{gpus} // [ map { "0000:$_:00.0" } qw(e8 e9) ]};
     $self->{vfs} = \@vfs;
     $self->{foreign_vf} = $vfs[-1];
     return $self;
@@ -202,7 +203,7 @@ sub reset {
     $self->vfs_of_third($to{vfs} // 0);
     spew("$root/.pve/log", '');
     spew("$root/etc/pve-vgpu/node.conf", $to{node_conf} // '');
-    $self->_reset_cluster(%to);
+    $self->reset_cluster(%to);
     $self->_reset_files(%to);
     $self->forget_calls();
     return;
@@ -222,7 +223,7 @@ sub _reset_files {
     return;
 }
 
-sub _reset_cluster {
+sub reset_cluster {
     my ($self, %to) = @_;
     my $pve = "$self->{root}/etc/pve";
 
