@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# Targets: all check check-crash fuzz fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps check-releases releases-deps node-deps demo bench bench-deps install clean; V=1 shows the commands.
+# Targets: all check check-crash check-load fuzz fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps check-releases releases-deps node-deps demo bench bench-deps install clean; V=1 shows the commands.
 
 # With another one `snippet install` and `guest` do not find what was installed: HOOK_PROGRAM, GUEST_TEMPLATE.
 PREFIX     ?= /usr
@@ -63,6 +63,7 @@ SIM     := tests/sim/vgpu-sim
 PMXCFS  := tests/pmxcfs/pmxcfs-sim
 INJECT  := $(BUILD)/tests/crash/inject
 COST    := $(BUILD)/tests/bench/cost
+LOCKS   := $(BUILD)/tests/load/locks.so
 
 all: programs $(SIM) $(PMXCFS)
 
@@ -109,6 +110,13 @@ inject: $(INJECT)
 $(INJECT): $(INJECT_OBJ)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
+# How long hooks wait for locks, by LD_PRELOAD.
+locks: $(LOCKS)
+
+$(LOCKS): tests/load/locks.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<
+
 unit: $(UNIT_BIN) $(WRAPPER_TEST)
 
 # All tests; TESTS="tests/bats/hook.bats …" runs some of them.
@@ -118,6 +126,11 @@ check: all unit inject
 # A crash and a failing system call at every point; CRASH_ARGS="pre-start-mdev" or "--what kill" for a part of it.
 check-crash: all inject
 	$(Q)INJECT="$(abspath $(INJECT))" tests/crash/run $(CRASH_ARGS)
+
+# A thousand hooks of two hundred VMs, fifty at a time; LOAD_ARGS="--seed 7 mdev" (docs/load.md).
+check-load: all locks
+	$(Q)tests/load/run --selftest
+	$(Q)LOCKS=$(abspath $(LOCKS)) tests/load/run $(LOAD_ARGS)
 
 # A program for each tests/fuzz/fuzz_*.c, below build/fuzz; docs/fuzzing.md.
 fuzz:
@@ -205,7 +218,7 @@ install: $(HELPER) $(WRAPPER)
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
 
-.PHONY: all programs unit inject check check-crash fuzz fuzz-programs fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps check-releases releases-deps node-deps demo bench bench-deps install clean
+.PHONY: all programs unit inject check check-crash check-load fuzz fuzz-programs fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps check-releases releases-deps node-deps demo bench bench-deps install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
