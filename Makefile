@@ -130,7 +130,7 @@ check-crash: all inject
 # A thousand hooks of two hundred VMs, fifty at a time; LOAD_ARGS="--seed 7 mdev" (docs/load.md).
 check-load: all locks
 	$(Q)tests/load/run --selftest
-	$(Q)LOCKS=$(abspath $(LOCKS)) tests/load/run $(LOAD_ARGS)
+	$(Q)LOCKS="$(abspath $(LOCKS))" tests/load/run $(LOAD_ARGS)
 
 # A program for each tests/fuzz/fuzz_*.c, below build/fuzz; docs/fuzzing.md.
 fuzz:
@@ -218,7 +218,7 @@ install: $(HELPER) $(WRAPPER)
 clean:
 	$(Q)rm -rf $(BUILD) $(HELPER) $(WRAPPER) $(SIM) $(PMXCFS)
 
-.PHONY: all programs unit inject check check-crash check-load fuzz fuzz-programs fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps check-releases releases-deps node-deps demo bench bench-deps install clean
+.PHONY: all programs unit inject locks check check-crash check-load fuzz fuzz-programs fuzz-smoke check-node check-model model-deps check-package packages-check packages-deps check-releases releases-deps node-deps demo bench bench-deps install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

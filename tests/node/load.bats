@@ -111,6 +111,23 @@ gc_beside() {
 	done
 }
 
+# dead_reservations: a post-stop for which PVE's list was busy for too long has said so, and its line, of a QEMU that has ended, holds
+# nothing. Nobody is at work.
+dead_reservations() {
+	local file=/run/qemu-server/pci-id-reservations line alive=() dead=0
+
+	[ -e "$file" ] || return 0
+	while read -r line; do
+		if [[ $line == *' pid:'* ]] && [ ! -e "/proc/${line##* pid:}" ]; then
+			dead=$((dead + 1))
+		else
+			alive+=("$line")
+		fi
+	done < "$file"
+	printf '%s\n' "${alive[@]}" | sed '/^$/d' > "$file"
+	[ "$dead" -eq 0 ] || say "$dead lines in PVE's reservations are of QEMUs that have ended"
+}
+
 # round: the house is filled, each VM ends and starts again while others do and gc runs, and the house is empty again: 128 starts
 round() {
 	local gc
@@ -128,6 +145,7 @@ round() {
 	fi
 	full_house
 	all_at_once stops
+	dead_reservations
 	# shellcheck disable=SC2046
 	nothing_left $(seq "$FIRST" $((FIRST + VMS - 1)))
 	equal "$(find /run/pve-vgpu -name '*.json*')" ''
