@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 # That tests/pmxcfs refuses what pmxcfs refuses, and gives what it gives.
 
+# shellcheck source=tests/bats/stack.bash
+. "$BATS_TEST_DIRNAME/../bats/stack.bash"
+
 PMXCFS_SIM=${PMXCFS_SIM:-$BATS_TEST_DIRNAME/../pmxcfs/pmxcfs-sim}
 
 setup() {
