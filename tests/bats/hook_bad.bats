@@ -646,7 +646,8 @@ os.execv(sys.argv[2], sys.argv[2:])' $how "$PVE_VGPU" --root "$ROOT" 100 pre-sta
 	settings '[vm 100]' 'hostpci0 = A40-99X, A40-4Q' 'hostpci1 = A40-4A'
 	vm 100
 	for phase in pre-start pre-start post-start post-stop; do
-		run valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect \
+		# With LOCPATH glibc 2.41 loses some bytes in newlocale(), which json-c calls for each text.
+		run env -u LOCPATH valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect \
 			"$PVE_VGPU" --root "$ROOT" 100 $phase
 		[ "$status" -ne 99 ] || { echo "$output"; false; }
 	done
