@@ -14,7 +14,9 @@
 #include "root.h"
 #include "strlist.h"
 
-#define FILES_LEAST	64	/* beside those that are open already */
+/* Beside those that are open already: with fewer than the first no start comes to its end, and below the second the limit is raised. */
+#define FILES_LEAST	13
+#define FILES_ENOUGH	64
 #define FILES_WANTED	1024
 #define SIZE_LEAST	(1 << 20)	/* pmxcfs takes no larger file either */
 
@@ -81,8 +83,8 @@ static rlim_t first_free(rlim_t limit)
 
 static int check_files(struct err *e)
 {
-	rlim_t open = first_free(raise_limit(RLIMIT_NOFILE, FILES_LEAST, FILES_WANTED));
-	rlim_t may = raise_limit(RLIMIT_NOFILE, open + FILES_LEAST, open + FILES_WANTED);
+	rlim_t open = first_free(raise_limit(RLIMIT_NOFILE, FILES_ENOUGH, FILES_WANTED));
+	rlim_t may = raise_limit(RLIMIT_NOFILE, open + FILES_ENOUGH, open + FILES_WANTED);
 
 	if (may >= open + FILES_LEAST)
 		return 0;
