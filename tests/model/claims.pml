@@ -3,43 +3,104 @@
  * What keeps several VMs from each other: three VMs that start and stop as they
  * like, two GPUs with two places each, one gc, vGPUs made by hand at the first
  * place of each GPU, and anything of pve-vgpu killed before any step. Claim,
- * create, launch, release and gc alone: docs/protocol.md says what is left out.
+ * create, launch, release and gc are always there; the rest is asked for:
+ * ADOPT	a start takes over what its VM has from before, or clears it
+ * SELFCLEAN	the driver, or qemu-server, removes what QEMU has let go of (mdev)
+ * LOST		a record is lost (mdev)
+ * UNSEEN	QEMU is launched and not seen yet, is seen and has nothing open yet,
+ *		is not seen any more and still has it open; and start-grace
+ * LINES	PVE's reservations, its own clean-up by them, post-start, and another VM of PVE's
+ *		without pve-vgpu, which is all that is made by hand then (vendor VFIO)
+ * Without UNSEEN, QEMU is launched, is seen and has its vGPU open in one step.
  * With MARKED a vGPU shows whose it is, as an mdev's UUID does; without, it shows
  * that it is there alone, as a vendor VF does, and the record has "created".
+ *
+ * No VM and no GPU differs from another but by its name, and no step may make
+ * them differ: symmetry.h stores each state under one of its names. So the last
+ * pass of gc takes the VMs in any order, and what is no place is NOWHERE.
  *
  * atomic is what happens at once: one system call that others see, together with
  * - what nobody changes but the holder of the VM's lock: its record and "created",
  * - what the node lock keeps still: no record is added, and what is made is made
  *   at a place that has one, or by hand (MAY_MAKE),
  * - the locks: one that is taken later, or let go of earlier, shows others
- *   nothing but a wait, and whoever is killed lets go of all.
+ *   nothing but a wait, and whoever is killed lets go of all,
+ * - LINES: PVE's lock of its reservations, held over the last look at them and the write; the
+ *   VM's lock, phase and line of a post-start; the second look at what is adopted, and the line
+ *   of the VF that the record named before.
  */
+#ifndef NVM
 #define NVM	3
+#endif
 #define NPLACE	4
 #define GPU(p)	((p) / 2)
-#define OTHER	4		/* the maker of what is not ours; as a holder of locks: gc */
+#define NOWHERE	4		/* no place */
+#define OTHER	4		/* the maker of what is not ours, an owner without pve-vgpu; as a holder of locks: gc */
 #define GC	4
 
 byte on[NPLACE];		/* who made what is there: with MARKED pve-vgpu sees it, else != 0 alone */
-byte at[NVM + 1];		/* place + 1 that the VM's QEMU has open; 0: no QEMU */
-bit cfg[NVM + 1];		/* PVE's lock of the VM's config */
-byte vm_lock[NVM + 1], gpu_lock[2];	/* the node lock is held within one step alone */
-byte rec[NVM + 1];		/* place + 1; 0: no record */
-bit begun[NVM + 1];		/* "created" of the record */
-byte busy;			/* tasks of PVE's */
+byte at[4];			/* place + 1 of the VM's QEMU; 0: no QEMU */
+byte qemu[4];
+#define NO_QEMU	0
+#define LAUNCHED 1		/* forked; no pid file, nothing open */
+#define SEEN	2		/* by pid file and command line */
+#define HOLDS	3		/* SEEN, and has the vGPU open */
+#define EXITING	4		/* not seen any more, and still has it open */
+bit promised[4];		/* pre-start has promised a vGPU, and QEMU is not launched yet */
+bit cfg[4];			/* PVE's lock of the VM's config: its task is at work */
+byte vm_lock[4], gpu_lock[2];	/* the node lock is held within one step alone */
+byte rec[4];			/* place + 1; 0: no record */
+bit begun[4];			/* "created" of the record */
 bit last;			/* nobody but gc does anything any more */
+bit passed[4];			/* by then gc has looked at the VM */
+#ifdef SELFCLEAN
+bit due[NPLACE];		/* QEMU has let go of it a moment ago: the driver may remove it itself */
+#define NOT_DUE(p)	due[p] = 0
+#define IS_DUE(p)	due[p]
+#else
+#define NOT_DUE(p)	skip
+#define IS_DUE(p)	false
+#endif
+/* PVE's reservations: a line of OTHER is that of a VM without pve-vgpu. */
+#ifdef LINES
+byte line[NPLACE];
+byte holds[NPLACE];		/* 0: lapsed */
+#define TIMED	1
+#define BY_PID	2
+bit other_holds;		/* the other VM's QEMU has it open */
+#define OTHERS(p)	(line[p] == OTHER)
+#define OPEN_BY_OTHER(p) (other_holds && OTHERS(p))
+#define LINE_OF_OTHER(i, p) (line[p] && line[p] != (i) && holds[p])
+#define SET_LINE(i, p)	line[p] = i; holds[p] = TIMED
+#define DROP_LINE(i, p)	if :: line[p] == i -> line[p] = 0; holds[p] = 0 :: else fi
+#else
+#define OPEN_BY_OTHER(p) false
+#define LINE_OF_OTHER(i, p) false
+#endif
 
+#define VISIBLE(i)	(qemu[i] == SEEN || qemu[i] == HOLDS)
+#define HAS(i, p)	(qemu[i] >= HOLDS && at[i] == (p) + 1)
+#define OPEN(p)		(HAS(1, p) || HAS(2, p) || HAS(3, p) || OPEN_BY_OTHER(p))
+#define HAS_MADE(i)	(rec[i] != 0 && BEGUN(i) && PRESENT(i, rec[i] - 1))
 #ifdef MARKED
 #define PRESENT(i, p)	(on[p] == (i))
 #define BEGUN(i)	true
 #define MADE_FOR(i)	(on[0] == i || on[1] == i || on[2] == i || on[3] == i)
 #define PLACE_OF(i)	(on[0] == i -> 0 : (on[1] == i -> 1 : (on[2] == i -> 2 : 3)))
 #define MAY_MAKE(p)	(on[p] == 0)
+#define THERE(i)	MADE_FOR(i)
+#define THERE_AT(i)	PLACE_OF(i)
 #else
 #define PRESENT(i, p)	(on[p] != 0)
+#ifdef ADOPT_CLAIMED
+#define BEGUN(i)	true
+#else
 #define BEGUN(i)	begun[i]
+#endif
 #define MADE_FOR(i)	false
 #define PLACE_OF(i)	0
+#define THERE(i)	HAS_MADE(i)
+#define THERE_AT(i)	(rec[i] - 1)
 #ifdef BLIND_ADMIN
 #define MAY_MAKE(p)	(on[p] == 0)
 #else
@@ -52,7 +113,6 @@ bit last;			/* nobody but gc does anything any more */
 	((begun[1] && rec[1] == (p) + 1) || (begun[2] && rec[2] == (p) + 1) || (begun[3] && rec[3] == (p) + 1))
 #define RECORDED_BY_OTHER(i, p) \
 	((i != 1 && rec[1] == (p) + 1) || (i != 2 && rec[2] == (p) + 1) || (i != 3 && rec[3] == (p) + 1))
-#define OPEN(p)		(at[1] == (p) + 1 || at[2] == (p) + 1 || at[3] == (p) + 1)
 
 /* The rules, each of which can be broken on purpose */
 #ifdef NO_GPU_LOCK
@@ -85,15 +145,38 @@ bit last;			/* nobody but gc does anything any more */
 #endif
 #ifdef IGNORE_QEMU
 #define RUNS(i)		false
+#else
+#define RUNS(i)		VISIBLE(i)
+#endif
+#if defined(IGNORE_QEMU) || defined(IGNORE_OPEN)
 #define SEEN_OPEN(p)	false
 #else
-#define RUNS(i)		(at[i] != 0)
 #define SEEN_OPEN(p)	OPEN(p)
+#endif
+/*
+ * start-grace may end whenever no QEMU is launched and unseen. So what gc finds within it is a QEMU whose
+ * task was killed before it was seen. A task that is killed then is younger than it: gc's look at
+ * the age and that at PVE's lock, which such a task would have to lose in between, are one.
+ */
+#ifdef NO_GRACE
+#define YOUNG(i)	false
+#else
+#define YOUNG(i)	(qemu[i] == LAUNCHED && !cfg[i])
 #endif
 #ifdef NO_LOOK_BEFORE_BEGIN
 #define LOOKS_FREE(p)	true
 #else
 #define LOOKS_FREE(p)	(on[p] == 0)
+#endif
+#ifdef NO_NEXT_OWNER
+#define NEXT_OWNER(i, p) false
+#else
+#define NEXT_OWNER(i, p) LINE_OF_OTHER(i, p)
+#endif
+#ifdef NO_SECOND_LOOK
+#define STILL_THERE(p)	true
+#else
+#define STILL_THERE(p)	(on[p] != 0)
 #endif
 
 /* runstate_write() of a claim */
@@ -114,8 +197,8 @@ bit last;			/* nobody but gc does anything any more */
 #else
 #define CRASH	(!last)
 #endif
-/* A step that is done or not done: before it, its program may be killed. */
-#define STEP(guard, what) if :: atomic { guard -> what } :: CRASH -> goto killed fi
+/* A step that is done or not done: before it, its program may be killed, and the kernel frees its locks. */
+#define STEP(guard, what) if :: atomic { guard -> what } :: atomic { CRASH -> DIES } fi
 #define LET_GO(me) \
 	if :: gpu_lock[0] == me -> gpu_lock[0] = 0 :: else fi; \
 	if :: gpu_lock[1] == me -> gpu_lock[1] = 0 :: else fi; \
@@ -123,46 +206,80 @@ bit last;			/* nobody but gc does anything any more */
 	if :: vm_lock[2] == me -> vm_lock[2] = 0 :: else fi; \
 	if :: vm_lock[3] == me -> vm_lock[3] = 0 :: else fi
 
-/* The write to the driver: one at a time on a GPU, of what is the VM's own, and not in use. */
+/*
+ * The write to the driver: one at a time on a GPU, of what is the VM's own, and not in use,
+ * nor about to be. The last look at PVE's lines and the write are under PVE's lock, hence one step.
+ */
 #define REMOVE(me, i, p) \
 	if \
-	:: !PRESENT(i, p) \
-	:: PRESENT(i, p) -> assert(gpu_lock[GPU(p)] == me); assert(on[p] != OTHER); \
-		assert(on[p] == i); assert(!OPEN(p)); on[p] = 0 \
+	:: !PRESENT(i, p) || NEXT_OWNER(i, p) \
+	:: PRESENT(i, p) && !NEXT_OWNER(i, p) -> assert(gpu_lock[GPU(p)] == me); assert(on[p] != OTHER); \
+		assert(on[p] == i); assert(!OPEN(p)); assert(at[i] != p + 1); assert(!promised[i]); \
+		assert(!LINE_OF_OTHER(i, p)); on[p] = 0; NOT_DUE(p) \
 	fi; \
 	DROP_GPU_LOCK(me, p)
 
-#define HAS_MADE(i)	(rec[i] != 0 && BEGUN(i) && PRESENT(i, rec[i] - 1))
 #define HAS_LOST(i)	(rec[i] == 0 && MADE_FOR(i))
 
-/* release_one() in pve-helper/release.c: lock_gpu() and look_for_opener(); remove() of lib/framework_*.c, which may fail */
-inline release_one(by, vmid, place)
-{
 #ifdef DROP_RECORD_BEFORE_REMOVE
-	STEP(true, FORGET(vmid));
+#define FORGET_FIRST(i)	STEP(true, FORGET(i));
+#else
+#define FORGET_FIRST(i)
 #endif
-	if
-	:: atomic { GPU_LOCK_FREE(place) && !SEEN_OPEN(place) -> TAKE_GPU_LOCK(by, place) }
-	:: atomic { GPU_LOCK_FREE(place) && SEEN_OPEN(place) -> skip }; goto stays
-	:: CRASH -> goto killed
-	fi;
-	if
-	:: atomic { true -> REMOVE(by, vmid, place) }
-	:: atomic { !last -> DROP_GPU_LOCK(by, place) }; goto stays
-	:: CRASH -> goto killed
+/* release_one() in pve-helper/release.c: lock_gpu() and look_for_opener(); remove() of lib/framework_*.c, which may fail */
+#define RELEASE_ONE(by, vmid, place) \
+	FORGET_FIRST(vmid) \
+	if \
+	:: atomic { GPU_LOCK_FREE(place) && (!SEEN_OPEN(place) || NEXT_OWNER(vmid, place)) -> TAKE_GPU_LOCK(by, place) } \
+	:: atomic { GPU_LOCK_FREE(place) && SEEN_OPEN(place) && !NEXT_OWNER(vmid, place) -> DIES } \
+	:: atomic { CRASH -> DIES } \
+	fi; \
+	if \
+	:: atomic { true -> REMOVE(by, vmid, place) } \
+	:: atomic { !last -> DIES }	/* refused, or killed */ \
 	fi
-}
 
-#define TASK_ENDS	cfg[i] = 0; p = 0; busy--
+#define TASK_ENDS	cfg[i] = 0; promised[i] = 0; p = NOWHERE
 #define HOOK_ENDS	vm_lock[i] = 0; TASK_ENDS
 
+#ifdef LINES
+/* adopt_reserved_vf(): what PVE has reserved for this VM, and no record names */
+#define FOUND(i, p) \
+	(line[p] == i && on[p] != 0 && !OPEN(p) && rec[i] != p + 1 && !RECORDED_BY_OTHER(i, p))
+#define FOUND_ANY(i)	(FOUND(i, 0) || FOUND(i, 1) || FOUND(i, 2) || FOUND(i, 3))
+#define ADOPT_FOUND(i, place) \
+	:: atomic { !vm_lock[i] && !at[i] && !HAS_MADE(i) && FOUND(i, place) -> vm_lock[i] = i; p = place; goto adopt }
+#else
+#define FOUND_ANY(i)	false
+#endif
+/* qemu-server's own clean-up, once QEMU is gone */
+#ifdef LINES
+#define CLEANS(i, p)	(line[p] == i && !OPEN(p))
+#define CLEAN(p)	on[p] = 0; line[p] = 0; holds[p] = 0
+#else
+#define CLEANS(i, p)	(on[p] == i && !OPEN(p) && !IS_DUE(p))
+#define CLEAN(p)	on[p] = 0
+#endif
+#define PVE_CLEANS(i, p) :: atomic { !at[i] && CLEANS(i, p) -> CLEAN(p); goto hook }
+
+#define IS_LAUNCHED(i, p) at[i] = p + 1; promised[i] = 0
+#ifdef UNSEEN
+#define LAUNCH(i, p)	IS_LAUNCHED(i, p); qemu[i] = LAUNCHED
+#else
+#define LAUNCH(i, p)	assert(on[p] == i); assert(!OPEN(p)); IS_LAUNCHED(i, p); qemu[i] = HOLDS; NOT_DUE(p)
+#endif
+
+#define DIES		LET_GO(i); TASK_ENDS; goto end_idle
 proctype vm(byte i)
 {
-	byte p;
+	byte p = NOWHERE;
 
 end_idle:
-	/* PVE's task: a start, or what it does after the end of a QEMU, which may be late and find the VM running */
-	atomic { !last -> cfg[i] = 1; busy++ };
+	/*
+	 * PVE's task: a start, or what it does after the end of a QEMU, which may be late and find the VM
+	 * running. It does not come while a QEMU is launched and not seen.
+	 */
+	atomic { !last && qemu[i] != LAUNCHED -> cfg[i] = 1 };
 
 	/*
 	 * start_vm(), post_stop(), hook_undo_start(): lock_vm(), runstate_read(), release(), try_one(). A start
@@ -170,19 +287,38 @@ end_idle:
 	 */
 hook:
 	if
-	:: atomic { !vm_lock[i] && rec[i] == 0 && !at[i] -> ORDER(i); vm_lock[i] = i; goto claim }
-	:: atomic { !vm_lock[i] && rec[i] != 0 && !HAS_MADE(i) && !at[i] -> ORDER(i); vm_lock[i] = i; FORGET(i); goto claim }
+	:: atomic { !vm_lock[i] && rec[i] == 0 && !at[i] && !THERE(i) && !FOUND_ANY(i) -> ORDER(i); vm_lock[i] = i; goto claim }
+#ifdef LINES
+	:: atomic { !vm_lock[i] && rec[i] != 0 && !HAS_MADE(i) -> ORDER(i); vm_lock[i] = i; p = rec[i] - 1; goto gone }
+	ADOPT_FOUND(i, 0) ADOPT_FOUND(i, 1) ADOPT_FOUND(i, 2) ADOPT_FOUND(i, 3)
+#else
+	:: atomic { !vm_lock[i] && rec[i] != 0 && !HAS_MADE(i) && !at[i] && !HAS_LOST(i) -> ORDER(i); vm_lock[i] = i; FORGET(i); goto claim }
 	:: atomic { !vm_lock[i] && rec[i] != 0 && !HAS_MADE(i) -> FORGET(i); TASK_ENDS; goto end_idle }
+#endif
+#ifdef ADOPT
+	/* take_over(): it serves what is wanted */
+	:: atomic { !vm_lock[i] && THERE(i) && !at[i] -> ORDER(i); vm_lock[i] = i; p = THERE_AT(i); goto adopt }
+#endif
+#ifdef LOST
+	:: atomic { !vm_lock[i] && HAS_LOST(i) && !at[i] -> ORDER(i); vm_lock[i] = i; p = THERE_AT(i) }
+#endif
 	:: atomic { !vm_lock[i] && HAS_MADE(i) && !RUNS(i) -> ORDER(i); vm_lock[i] = i; p = rec[i] - 1 }
 	/* it has no record, or runs, or is killed */
 	:: atomic { (rec[i] == 0 || RUNS(i) || CRASH) -> TASK_ENDS; goto end_idle }
+#if defined(SELFCLEAN) || defined(LINES)
+	PVE_CLEANS(i, 0) PVE_CLEANS(i, 1) PVE_CLEANS(i, 2) PVE_CLEANS(i, 3)
+#endif
 	fi;
-	release_one(i, i, p);
+	RELEASE_ONE(i, i, p);
+gone:
+#ifdef LINES
+	STEP(true, DROP_LINE(i, p));
+#endif
 	/* runstate_drop(), runstate_write() */
 	if
-	:: atomic { true -> FORGET(i); p = 0 }
+	:: atomic { !at[i] -> FORGET(i); p = NOWHERE }
 	:: atomic { true -> FORGET(i); HOOK_ENDS; goto end_idle }
-	:: CRASH -> goto killed
+	:: atomic { CRASH -> DIES }
 	fi;
 
 	/*
@@ -193,7 +329,7 @@ claim:
 #ifdef GPU_LOCK_FIRST
 	STEP(gpu_lock[0] == 0, gpu_lock[0] = i);
 #endif
-#define FREE(p)	(on[p] == 0 && !TAKEN(p))
+#define FREE(p)	(on[p] == 0 && !TAKEN(p) && !LINE_OF_OTHER(i, p))
 #define NONE_FREE (!FREE(0) && !FREE(1) && !FREE(2) && !FREE(3))
 #ifdef NO_NODE_LOCK
 	/* Then others' records come between the look and the write. */
@@ -207,62 +343,157 @@ claim:
 	:: atomic { FREE(2) -> THEN(i, 2) }
 	:: atomic { !FREE(2) && FREE(3) -> THEN(i, 3) }
 	:: atomic { NONE_FREE -> HOOK_ENDS; goto end_idle }
-	:: CRASH -> goto killed
+	:: atomic { CRASH -> DIES }
 	fi;
 #ifdef NO_NODE_LOCK
 	STEP(true, WRITE_CLAIM(i, p));
+#endif
+#ifdef LINES
+	/* reserve_claims() */
+	if
+	:: atomic { !LINE_OF_OTHER(i, p) -> SET_LINE(i, p) }
+	:: atomic { LINE_OF_OTHER(i, p) -> goto refuse }
+	:: atomic { CRASH -> DIES }
+	fi;
 #endif
 
 	/* create_one(), create_locked(): lock_gpu(), room(), begin(); create() of lib/framework_*.c, which may fail */
 	if
 	:: atomic { GPU_LOCK_FREE(p) && LOOKS_FREE(p) -> TAKE_GPU_LOCK(i, p); begun[i] = (rec[i] != 0) }
-	:: atomic { GPU_LOCK_FREE(p) && !LOOKS_FREE(p) -> FORGET(i); p = 0; goto claim }	/* refuse() */
+#ifdef LINES
+	:: atomic { GPU_LOCK_FREE(p) && !LOOKS_FREE(p) -> goto refuse }
+#else
+	:: atomic { GPU_LOCK_FREE(p) && !LOOKS_FREE(p) -> FORGET(i); p = NOWHERE; goto claim }	/* refuse() */
 	:: atomic { GPU_LOCK_FREE(p) && !LOOKS_FREE(p) -> FORGET(i); HOOK_ENDS; goto end_idle }
-	:: CRASH -> goto killed
+#endif
+	:: atomic { CRASH -> DIES }
 	fi;
 	if
-	:: atomic { on[p] == 0 -> assert(gpu_lock[GPU(p)] == i); on[p] = i; DROP_GPU_LOCK(i, p);
+	:: atomic { on[p] == 0 -> assert(gpu_lock[GPU(p)] == i); assert(!MADE_FOR(i)); on[p] = i; NOT_DUE(p); DROP_GPU_LOCK(i, p);
 #ifndef CLAIM_AFTER_CREATE
-		vm_lock[i] = 0
+		vm_lock[i] = 0; promised[i] = 1
 #endif
 		}
 	:: atomic { true -> DROP_GPU_LOCK(i, p); goto refuse }
-	:: CRASH -> goto killed
+	:: atomic { CRASH -> DIES }
 	fi;
 #ifdef CLAIM_AFTER_CREATE
-	STEP(true, WRITE_RECORD(i, p); begun[i] = 1; vm_lock[i] = 0);
+	STEP(true, WRITE_RECORD(i, p); begun[i] = 1; vm_lock[i] = 0; promised[i] = 1);
 #endif
 	/*
 	 * The next hookscript may refuse all the same: hook_undo_start(). Or qemu-server
-	 * goes on: QEMU is there, is seen and has the vGPU open; or it fails, or is killed.
+	 * goes on, and launches QEMU; or it fails, or is killed.
 	 */
+made:
 	if
-	:: atomic { true -> p = 0; goto hook }
-	:: atomic { true -> assert(on[p] == i); assert(!OPEN(p)); at[i] = p + 1; TASK_ENDS; goto end_idle }
+	:: atomic { true -> p = NOWHERE; promised[i] = 0; goto hook }
+	:: atomic { true -> TASK_ENDS; goto end_idle }
+#if defined(LINES)
+	:: atomic { !LINE_OF_OTHER(i, p) -> SET_LINE(i, p);
+		if :: on[p] == 0 -> on[p] = i :: else fi; LAUNCH(i, p); goto launched }
+#elif defined(UNSEEN)
+	:: atomic { true -> assert(on[p] == i); LAUNCH(i, p); goto launched }
+#else
+	:: atomic { true -> assert(on[p] == i); LAUNCH(i, p); TASK_ENDS; goto end_idle }
+#endif
+	fi;
+
+#if defined(UNSEEN) || defined(LINES)
+	/* qemu-server waits until QEMU is seen, or has ended, and calls post-start; or its task is killed */
+launched:
+	if
+#ifdef LINES
+	:: atomic { qemu[i] != LAUNCHED && !vm_lock[i] && rec[i] != 0 && !LINE_OF_OTHER(i, p) && VISIBLE(i) -> \
+		line[p] = i; holds[p] = BY_PID; TASK_ENDS; goto end_idle }
+#endif
 	:: atomic { true -> TASK_ENDS; goto end_idle }
 	fi;
+#endif
+
+#ifdef ADOPT
+adopt:
+#ifdef LINES
+	/* adopt_vf(): reservation_set(), present(); forget_gone() */
+	if
+	:: atomic { !LINE_OF_OTHER(i, p) -> SET_LINE(i, p) }
+	:: atomic { LINE_OF_OTHER(i, p) && rec[i] != 0 -> p = rec[i] - 1; goto gone }
+	:: atomic { LINE_OF_OTHER(i, p) && rec[i] == 0 -> p = NOWHERE; goto claim }
+	:: atomic { CRASH -> DIES }
+	fi;
+	if
+	:: atomic { STILL_THERE(p) -> assert(on[p] == i);
+		if :: rec[i] != 0 && rec[i] != p + 1 -> DROP_LINE(i, rec[i] - 1) :: else fi }
+	:: atomic { !STILL_THERE(p) && rec[i] != 0 -> p = rec[i] - 1; goto gone }
+	:: atomic { !STILL_THERE(p) && rec[i] == 0 -> p = NOWHERE; goto claim }
+	:: atomic { CRASH -> DIES }
+	fi;
+#endif
+	/* claim(): scan_taken(), runstate_write() */
+#ifdef MARKED
+	STEP(true, rec[i] = p + 1; vm_lock[i] = 0; promised[i] = 1);
+#else
+	STEP(true, assert(!RECORDED_BY_OTHER(i, p)); rec[i] = p + 1; begun[i] = 1; vm_lock[i] = 0; promised[i] = 1);
+#endif
+#if defined(MARKED) && defined(SELFCLEAN)
+	/* As above, and the driver may have removed it. */
+	if
+	:: atomic { true -> p = NOWHERE; promised[i] = 0; goto hook }
+	:: atomic { true -> TASK_ENDS; goto end_idle }
+#ifdef UNSEEN
+	:: atomic { true -> LAUNCH(i, p); goto launched }
+#else
+	:: atomic { on[p] == i -> LAUNCH(i, p); TASK_ENDS; goto end_idle }
+#endif
+	fi;
+#else
+	goto made;
+#endif
+#endif
 
 	/* refuse() */
 refuse:
+#ifdef LINES
+	STEP(true, DROP_LINE(i, p));
+#endif
 	if
-	:: atomic { true -> FORGET(i); p = 0; goto claim }
+	:: atomic { true -> FORGET(i); p = NOWHERE; goto claim }
 	:: atomic { true -> FORGET(i); HOOK_ENDS; goto end_idle }
-	:: CRASH -> goto killed
+	:: atomic { CRASH -> DIES }
 	fi;
-
-	/* The kernel frees the locks of a process that is gone. */
-stays:
-killed:
-	atomic { LET_GO(i); TASK_ENDS; goto end_idle }
 }
+#undef DIES
 
+#ifdef NO_PATTERN
+#define LEFT(i)		(rec[i] != 0)
+#else
 #define LEFT(i)		(rec[i] != 0 || MADE_FOR(i))
-#define GC_LOOKS_AT(i)	atomic { !last && LEFT(i) && GC_MAY_TAKE(i) && !LOCKED(i) -> ORDER(GC); GC_TAKES(i); v = i; goto look }
-#define CLEAR(i)	(on[0] != i && on[1] != i && on[2] != i && on[3] != i)
+#endif
+#define GC_LOOKS_AT(i)	atomic { !last && LEFT(i) && GC_MAY_TAKE(i) && !LOCKED(i) && !YOUNG(i) -> ORDER(GC); GC_TAKES(i); v = i; goto look }
+/* What PVE has reserved for another VM by now is that VM's to take over or to clear. */
+#ifdef LINES
+#define CLEAR_AT(i, p)	((on[p] != i || (OTHERS(p) && holds[p])) && !(line[p] == i && holds[p]))
+#define LAPSE_TIMED(p)	if :: holds[p] == TIMED && line[p] != OTHER -> holds[p] = 0 :: else fi
+#else
+#define CLEAR_AT(i, p)	(on[p] != i)
+#define LAPSE_TIMED(p)	skip
+#endif
+/* What a lost record named on vendor VFIO is known by PVE's line alone, to the VM's next start. */
+#if defined(LOST) && !defined(MARKED)
+#define FORGOTTEN	true
+#else
+#define FORGOTTEN	false
+#endif
+#define CLEAR(i)	(CLEAR_AT(i, 0) && CLEAR_AT(i, 1) && CLEAR_AT(i, 2) && CLEAR_AT(i, 3))
+#define SETTLED(i)	(!cfg[i] && qemu[i] != LAUNCHED && qemu[i] != EXITING)
+/* The last pass, in any order */
+#define PASS(i) \
+	:: atomic { !passed[i] && LEFT(i) -> assert(vm_lock[i] == 0); passed[i] = 1; GC_TAKES(i); v = i; goto look }
+#define DONE(i)		(passed[i] || !LEFT(i))
 
+#define DIES		goto let_go
 proctype gc()
 {
-	byte v, p;
+	byte v, p = NOWHERE;
 
 	/*
 	 * gc_collect(): collect_state(), collect_pattern(): take_vm() without a wait, why_alive(): vm_lock_held().
@@ -277,37 +508,39 @@ end_gc:
 	:: atomic { !last && on[0] != 0 && !RECORDED(0) -> assert(on[0] != OTHER); on[0] = 0 }
 #endif
 	/* PVE is at work on no VM: gc comes once more, and nothing disturbs it. */
-	:: atomic { !last && !busy -> last = 1; v = 0; goto next }
+	:: atomic { !last && SETTLED(1) && SETTLED(2) && SETTLED(3) -> last = 1; v = 0;
+		LAPSE_TIMED(0); LAPSE_TIMED(1); LAPSE_TIMED(2); LAPSE_TIMED(3); goto next }
 	od;
 	/* why_alive(): vm_qemu_pid(); release(), try_one() */
 look:
 	if
 	:: atomic { RUNS(v) -> skip }; goto let_go
 	:: atomic { !RUNS(v) && !LEFT(v) -> skip }; goto let_go
+#ifdef KEEP_GONE
+	:: atomic { !RUNS(v) && rec[v] != 0 && !HAS_MADE(v) -> skip }; goto let_go
+#else
 	:: atomic { !RUNS(v) && rec[v] != 0 && !HAS_MADE(v) -> p = rec[v] - 1 }; goto forget
+#endif
 	:: atomic { !RUNS(v) && HAS_MADE(v) -> p = rec[v] - 1 }
 	:: atomic { !RUNS(v) && HAS_LOST(v) -> p = PLACE_OF(v) }
-	:: CRASH -> goto killed
+	:: atomic { CRASH -> DIES }
 	fi;
-	release_one(GC, v, p);
+	RELEASE_ONE(GC, v, p);
 forget:
+#ifdef LINES
+	STEP(true, DROP_LINE(v, p));
+#endif
 	STEP(true, FORGET(v));
-stays:
-killed:
 let_go:
 	atomic {
 		LET_GO(GC);
-		p = 0;
-		if :: !last -> v = 0; goto end_gc :: last fi
+		p = NOWHERE; v = 0;
+		if :: !last -> goto end_gc :: last fi
 	};
 next:
 	if
-	:: atomic { v < NVM -> v++; assert(vm_lock[v] == 0) };
-		if
-		:: atomic { LEFT(v) -> GC_TAKES(v) }; goto look
-		:: atomic { !LEFT(v) -> skip }; goto next
-		fi
-	:: atomic { v == NVM -> skip }
+	PASS(1) PASS(2) PASS(3)
+	:: atomic { DONE(1) && DONE(2) && DONE(3) -> skip }
 	fi;
 	/* Every leak is cleared, and nothing taken from a VM that runs. */
 	atomic {
@@ -315,8 +548,8 @@ next:
 		do
 		:: v <= NVM ->
 			if
-			:: at[v] == 0 -> assert(rec[v] == 0); assert(CLEAR(v))
-			:: else -> assert(on[at[v] - 1] == v)
+			:: at[v] == 0 -> assert(rec[v] == 0); assert(FORGOTTEN || CLEAR(v))
+			:: else -> assert(qemu[v] == SEEN || on[at[v] - 1] == v)
 			fi;
 			v++
 		:: else -> break
@@ -328,7 +561,69 @@ end_all:
 	false
 }
 
-#define QEMU_ENDS(i)	:: atomic { !last && at[i] -> at[i] = 0 }
+/* A line by pid lapses with its QEMU. */
+#ifdef LINES
+#define LAPSE_PID_AT(i, p) if :: line[p] == i && holds[p] == BY_PID -> holds[p] = 0 :: else fi
+#define LAPSE_PID(i)	LAPSE_PID_AT(i, 0); LAPSE_PID_AT(i, 1); LAPSE_PID_AT(i, 2); LAPSE_PID_AT(i, 3)
+#else
+#define LAPSE_PID(i)	skip
+#endif
+#ifdef SELFCLEAN
+#define LETS_GO_OF(p)	due[p] = (on[p] != 0)
+#define DRIVER(p) \
+	:: atomic { !last && due[p] -> due[p] = 0 } \
+	:: atomic { !last && due[p] -> due[p] = 0; on[p] = 0 }
+#else
+#define LETS_GO_OF(p)	skip
+#define DRIVER(p)
+#endif
+#ifdef UNSEEN
+/* Nobody else's, and nobody else has it. */
+#define TAKES_IT(i) \
+	if \
+	:: !PRESENT(i, at[i] - 1) -> qemu[i] = NO_QEMU; at[i] = 0; LAPSE_PID(i) \
+	:: else -> assert(on[at[i] - 1] == i); assert(!OPEN(at[i] - 1)); qemu[i] = HOLDS; NOT_DUE(at[i] - 1) \
+	fi
+#define QEMU(i) \
+	:: atomic { !last && qemu[i] == LAUNCHED -> qemu[i] = SEEN } \
+	:: atomic { !last && (qemu[i] == LAUNCHED || qemu[i] == SEEN) -> qemu[i] = NO_QEMU; at[i] = 0; LAPSE_PID(i) } \
+	:: atomic { !last && qemu[i] == SEEN -> TAKES_IT(i) } \
+	:: atomic { !last && qemu[i] == HOLDS -> qemu[i] = EXITING; LAPSE_PID(i) } \
+	:: atomic { !last && qemu[i] == EXITING -> LETS_GO_OF(at[i] - 1); qemu[i] = NO_QEMU; at[i] = 0 }
+#else
+#define QEMU(i)	:: atomic { !last && at[i] -> LETS_GO_OF(at[i] - 1); at[i] = 0; qemu[i] = NO_QEMU; LAPSE_PID(i) }
+#endif
+#ifdef LOST
+#define RECORD_LOST(i) \
+	:: atomic { !last && rec[i] && !cfg[i] && !vm_lock[i] && qemu[i] != LAUNCHED -> FORGET(i) }
+#else
+#define RECORD_LOST(i)
+#endif
+#ifdef LINES
+#define LINE_LAPSES(p) \
+	:: atomic { !last && holds[p] == TIMED && line[p] != OTHER && \
+		qemu[line[p]] != LAUNCHED && qemu[line[p]] != SEEN && !vm_lock[line[p]] -> holds[p] = 0 }
+#ifdef STEAL_OPEN
+#define MAY_STEAL(p)	true
+#else
+#define MAY_STEAL(p)	(!OPEN(p))
+#endif
+#define NO_OTHER	(!OTHERS(0) && !OTHERS(1) && !OTHERS(2) && !OTHERS(3))
+#ifdef NO_OTHER_VM
+#define ANOTHER_VM(p)
+#else
+#define ANOTHER_VM(p) \
+	:: atomic { !last && NO_OTHER && on[p] != OTHER && MAY_STEAL(p) && !LINE_OF_OTHER(OTHER, p) -> SET_LINE(OTHER, p) } \
+	:: atomic { !last && OTHERS(p) && on[p] != OTHER && !OPEN(p) -> on[p] = OTHER } \
+	:: atomic { !last && OTHERS(p) && on[p] == OTHER && !other_holds -> assert(!OPEN(p)); other_holds = 1; holds[p] = BY_PID } \
+	:: atomic { !last && OTHERS(p) && other_holds -> other_holds = 0 } \
+	:: atomic { !last && OTHERS(p) && !other_holds -> \
+		if :: !OPEN(p) -> on[p] = 0 :: else fi; line[p] = 0; holds[p] = 0 }
+#endif
+#else
+#define LINE_LAPSES(p)
+#define ANOTHER_VM(p)
+#endif
 /* Somebody makes a vGPU by hand, and takes it away again. */
 #define STRANGER(p) \
 	:: atomic { !last && MAY_MAKE(p) -> on[p] = OTHER } \
@@ -338,8 +633,12 @@ proctype world()
 {
 end_world:
 	do
-	QEMU_ENDS(1) QEMU_ENDS(2) QEMU_ENDS(3)
-#ifndef NO_STRANGER
+	QEMU(1) QEMU(2) QEMU(3)
+	RECORD_LOST(1) RECORD_LOST(2) RECORD_LOST(3)
+	DRIVER(0) DRIVER(1) DRIVER(2) DRIVER(3)
+	LINE_LAPSES(0) LINE_LAPSES(1) LINE_LAPSES(2) LINE_LAPSES(3)
+	ANOTHER_VM(0) ANOTHER_VM(1) ANOTHER_VM(2) ANOTHER_VM(3)
+#if !defined(NO_STRANGER) && !defined(LINES)
 	STRANGER(0) STRANGER(2)
 #endif
 	od
@@ -348,6 +647,9 @@ end_world:
 init {
 	atomic {
 		run world(); run gc();
-		run vm(1); run vm(2); run vm(3)
+		run vm(1); run vm(2);
+#if NVM == 3
+		run vm(3)
+#endif
 	}
 }
