@@ -81,7 +81,8 @@ int main(void)
 		signal(SIGUSR1, SIG_IGN);
 		CHECK_NUM(root_mkdir(&tree, "gone", NULL), 0);
 		CHECK(chdir(here) == 0 && rmdir(here) == 0);
-		CHECK_NUM(run("pwd; grep -E '^Sig(Blk|Ign):' /proc/self/status", true, &res, NULL), 0);
+		/* 32 and 33 are the C library's own: signal() does not know them, and whoever was started by posix_spawn() has them ignored. */
+		CHECK_NUM(run("pwd; sed -n 's/^\\(SigIgn:.*\\)18\\(0000000\\)$/\\100\\2/; /^SigBlk:\\|^SigIgn:/p' /proc/self/status", true, &res, NULL), 0);
 		CHECK_STR(res.out, "/\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
 		CHECK_STR(res.errors, "");
 		sigprocmask(SIG_SETMASK, &before, NULL);
