@@ -101,12 +101,13 @@ static bool is_before(const char *device, unsigned int index)
 size_t machine_place(const struct strlist *words, unsigned int index)
 {
 	struct option o = { .next = 1 };
-	size_t place = 0, later = 0, end = 0;
+	/* Never before the program's name, also where -machine or nothing is behind it. */
+	size_t place = 0, later = 0, end = o.next;
 
 	/* Behind -machine come -loadstate, the config's args and what a migration needs. */
 	while (cmdline_next(words, &o) && !(o.name && !strcmp(o.name, "machine"))) {
 		if (!o.name || strcmp(o.name, "rtc") != 0)
-			end = o.next;
+			end = cmdline_lacks_value(&o) ? o.at : o.next;
 		if (!o.name || !o.value)
 			continue;
 

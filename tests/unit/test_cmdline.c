@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cleanup.h"
+#include "machine.h"
 #include "tap.h"
 
 #define UUID	"00000000-0000-0000-0000-000000000100"
@@ -59,6 +60,18 @@ static void test_options(void)
 		CHECK_NUM(cmdline_vmid(&LINE(W("-id"))), 0);
 		CHECK_NUM(cmdline_vmid(&LINE(W("--version"))), 0);
 		CHECK_NUM(cmdline_vmid(&(struct strlist){ 0 }), 0);
+	}
+}
+
+static void test_place(void)
+{
+	TEST("machine_place: before -machine, and never before the program's name or as another option's value") {
+		struct strlist alone = { .s = (char *[]){ W("kvm") }, .n = 1 };
+
+		CHECK_NUM(machine_place(&LINE(W("-id"), W("100"), W("-machine"), W("q35")), 0), 3);
+		CHECK_NUM(machine_place(&LINE(W("-machine"), W("q35"), W("-id"), W("100")), 0), 1);
+		CHECK_NUM(machine_place(&alone, 0), 1);
+		CHECK_NUM(machine_place(&LINE(W("-id"), W("100"), W("-append")), 0), 3);
 	}
 }
 
@@ -126,6 +139,7 @@ static void test_devices(void)
 int main(void)
 {
 	test_options();
+	test_place();
 	test_properties();
 	test_devices();
 	return tap_done();
