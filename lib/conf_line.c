@@ -128,7 +128,8 @@ static const char *value_fault(const char *value)
 	size_t len = span(value, "");
 	size_t blanks = strspn(value, BLANKS);
 
-	if (blanks >= len)
+	/* A ';' right behind the '=' is one to inih; no value is to depend on a blank that is not there. */
+	if (blanks >= len || value[blanks] == ';')
 		return "no value";
 	for (size_t i = blanks; i < len; i++)
 		if (value[i] == '#' && (i == blanks || strchr(BLANKS, value[i - 1])))

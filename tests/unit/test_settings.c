@@ -367,6 +367,8 @@ static void test_line_faults(void)
 			       F ":3: 'hostpci0 =': no value; write 'name = value' or 'name = value ; comment'");
 		check_vm_fault("[vm 200]\n[vm 100]\nhostpci0 = ; a\n",
 			       F ":3: 'hostpci0 = ; a': no value; write 'name = value' or 'name = value ; comment'");
+		check_vm_fault("[vm 200]\n[vm 100]\nhostpci0 =; a\n",
+			       F ":3: 'hostpci0 =; a': no value; write 'name = value' or 'name = value ; comment'");
 	}
 	TEST("settings: ':' does not stand for '='") {
 		check_vm_fault("[vm 200]\n[vm 100]\nhostpci0: A40-24A\n", F ":3: ':' behind 'hostpci0'; write 'name = value'");
