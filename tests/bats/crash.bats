@@ -39,8 +39,9 @@ all_passed() {
 }
 
 @test "results are kept for each program: what is there is not run again, and what is missing is named" {
-	local results=$BATS_TEST_TMPDIR/results count
+	local results=$BATS_TEST_TMPDIR/results count build
 
+	build=$(sha256sum < "$PVE_VGPU" | cut -c 1-12)
 	run -0 "$CRASH" --results "$results" --jobs 2 --what kill post-start-mdev
 	all_passed 10
 	assert_output 'post-start-mdev kill: '
@@ -55,8 +56,7 @@ all_passed() {
 	{ cat "$PVE_VGPU" && echo; } > "$BATS_TEST_TMPDIR/other"
 	PVE_VGPU=$BATS_TEST_TMPDIR/other run -1 "$CRASH" --results "$results" --table --what kill post-start-mdev
 	assert_output '0 points tried, 0 passed'
-	PVE_VGPU=$BATS_TEST_TMPDIR/other run -0 "$CRASH" --results "$results" --table --what kill \
-		--also "$(sha256sum < "$PVE_VGPU" | cut -c 1-12)" post-start-mdev
+	PVE_VGPU=$BATS_TEST_TMPDIR/other run -0 "$CRASH" --results "$results" --table --what kill --also "$build" post-start-mdev
 	assert_output "| post-start-mdev | $count * |"
 }
 
