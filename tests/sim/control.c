@@ -284,82 +284,77 @@ static unsigned long clean_ms(const char *name)
 
 /* --- reading them -------------------------------------------------------------------- */
 
-static char *read_rules(struct rule *const *list, enum control c)
+/* What print writes while nobody else changes it. */
+static char *text_under(pthread_mutex_t *held, void (*print)(FILE *, void *),
+			void *what)
 {
-	const struct rule *r;
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
 	if (!f)
 		return NULL;
-	pthread_mutex_lock(&lock);
-	for (r = *list; r; r = r->next)
-		if (c == CTL_FAULT)
-			fprintf(f, "%s %s %s %lu\n",
-				r->op == OP_READ ? "read" : "write", r->pattern,
-				errno_name(r->error), r->left);
-		else if (c == CTL_HANG)
-			fprintf(f, "%s %lu\n", r->pattern, r->left);
-		else
-			fprintf(f, "%s %lu\n", r->pattern, r->ms);
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_lock(held);
+	print(f, what);
+	pthread_mutex_unlock(held);
 	fclose(f);
 	return text;
 }
 
-static char *read_open(struct sim *sim)
+static void print_faults(FILE *f, void *list)
+{
+	const struct rule *r;
+
+	for (r = *(struct rule *const *)list; r; r = r->next)
+		fprintf(f, "%s %s %s %lu\n",
+			r->op == OP_READ ? "read" : "write", r->pattern,
+			errno_name(r->error), r->left);
+}
+
+static void print_hangs(FILE *f, void *list)
+{
+	const struct rule *r;
+
+	for (r = *(struct rule *const *)list; r; r = r->next)
+		fprintf(f, "%s %lu\n", r->pattern, r->left);
+}
+
+static void print_times(FILE *f, void *list)
+{
+	const struct rule *r;
+
+	for (r = *(struct rule *const *)list; r; r = r->next)
+		fprintf(f, "%s %lu\n", r->pattern, r->ms);
+}
+
+/* The UUID of an mdev, the address of a VF. */
+static void print_open(FILE *f, void *sim)
 {
 	const struct vgpu *v;
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
 
-	if (!f)
-		return NULL;
-	pthread_mutex_lock(&sim->lock);
-	for (v = sim->vgpus; v; v = v->next)
+	for (v = ((struct sim *)sim)->vgpus; v; v = v->next)
 		if (v->held)
 			fprintf(f, "%s\n", v->uuid[0] ? v->uuid : v->dev->name);
-	pthread_mutex_unlock(&sim->lock);
-	fclose(f);
-	return text;
 }
 
 /* All that there is at one moment: parent, type, UUID or "-", held or free. */
-static char *read_vgpus(struct sim *sim)
+static void print_vgpus(FILE *f, void *sim)
 {
 	const struct vgpu *v;
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
 
-	if (!f)
-		return NULL;
-	pthread_mutex_lock(&sim->lock);
-	for (v = sim->vgpus; v; v = v->next)
+	for (v = ((struct sim *)sim)->vgpus; v; v = v->next)
 		fprintf(f, "%s %s %s %s\n", v->dev->name, v->type->id,
 			v->uuid[0] ? v->uuid : "-", v->held ? "held" : "free");
-	pthread_mutex_unlock(&sim->lock);
-	fclose(f);
-	return text;
 }
 
-static char *read_vanished(struct sim *sim)
+static void print_vanished(FILE *f, void *what)
 {
-	char *text = NULL;
-	size_t size, i;
-	FILE *f = open_memstream(&text, &size);
+	const struct sim *sim = what;
+	size_t i;
 
-	if (!f)
-		return NULL;
-	pthread_mutex_lock(&sim->lock);
 	for (i = 0; i < sim->n_devs; i++)
 		if (sim->devs[i].vanished)
 			fprintf(f, "%s\n", sim->devs[i].name);
-	pthread_mutex_unlock(&sim->lock);
-	fclose(f);
-	return text;
 }
 
 char *control_read(struct sim *sim, enum control c)
@@ -368,19 +363,19 @@ char *control_read(struct sim *sim, enum control c)
 	case CTL_OPS:
 		return read_ops();
 	case CTL_FAULT:
-		return read_rules(&faults, c);
+		return text_under(&lock, print_faults, &faults);
 	case CTL_DELAY:
-		return read_rules(&delays, c);
+		return text_under(&lock, print_times, &delays);
 	case CTL_SELFCLEAN:
-		return read_rules(&cleans, c);
+		return text_under(&lock, print_times, &cleans);
 	case CTL_HANG:
-		return read_rules(&hangs, c);
+		return text_under(&lock, print_hangs, &hangs);
 	case CTL_OPEN:
-		return read_open(sim);
+		return text_under(&sim->lock, print_open, sim);
 	case CTL_VGPUS:
-		return read_vgpus(sim);
+		return text_under(&sim->lock, print_vgpus, sim);
 	case CTL_VANISH:
-		return read_vanished(sim);
+		return text_under(&sim->lock, print_vanished, sim);
 	case CTL_ERRNO:
 	case CTL_VFS:
 	case CTL_DRIVER:
