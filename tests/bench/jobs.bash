@@ -50,22 +50,13 @@ lose_one() {
 	fi
 }
 
-# One vGPU on each GPU, for those who list
-one_on_each() {
+# on_each COMMAND: COMMAND with the UUID of each GPU's vGPU, PARENT being its first VF; make_one and lose_one, for those who list
+on_each() {
 	local vf i=0
 
 	for vf in "${FIRST_VFS[@]}"; do
 		i=$((i + 1))
-		PARENT=$vf make_one "$(printf '11111111-aaaa-4bbb-8ccc-%012d' $i)"
-	done
-}
-
-none_on_any() {
-	local vf i=0
-
-	for vf in "${FIRST_VFS[@]}"; do
-		i=$((i + 1))
-		PARENT=$vf lose_one "$(printf '11111111-aaaa-4bbb-8ccc-%012d' $i)"
+		PARENT=$vf "$1" "$(printf '11111111-aaaa-4bbb-8ccc-%012d' $i)"
 	done
 }
 
@@ -73,9 +64,9 @@ none_on_any() {
 
 ours_types() { step "${OURS[@]}" types; }
 
-ours_list_before() { one_on_each; }
+ours_list_before() { on_each make_one; }
 ours_list() { step "${OURS[@]}" list; }
-ours_list_after() { none_on_any; }
+ours_list_after() { on_each lose_one; }
 
 # with_place COMMAND…: an mdev gets a UUID that is known beforehand
 with_place() {
@@ -140,9 +131,9 @@ ours_stop() {
 
 mdevctl_types() { step mdevctl types; }
 
-mdevctl_list_before() { one_on_each; }
+mdevctl_list_before() { on_each make_one; }
 mdevctl_list() { step mdevctl list; }
-mdevctl_list_after() { none_on_any; }
+mdevctl_list_after() { on_each lose_one; }
 
 mdevctl_create() { step mdevctl start -u "$BENCH_UUID" -p "$PARENT" -t "$TYPE"; }
 mdevctl_create_after() { gone "$BENCH_UUID"; }
@@ -164,9 +155,9 @@ mdevctl_stop_after() { quiet mdevctl undefine -u "$VM_UUID"; }
 shell_types() { step "$HERE/shell-loop" types; }
 shell_types_part() { step "$HERE/shell-loop" types "$PARENT"; }
 
-shell_list_before() { one_on_each; }
+shell_list_before() { on_each make_one; }
 shell_list() { step "$HERE/shell-loop" list; }
-shell_list_after() { none_on_any; }
+shell_list_after() { on_each lose_one; }
 
 shell_create() { step "$HERE/shell-loop" create "$NAME" "$BENCH_UUID"; }
 shell_create_after() { gone "$BENCH_UUID"; }
