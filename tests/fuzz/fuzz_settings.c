@@ -1,8 +1,40 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* /etc/pve/pve-vgpu.conf, read. */
+#include "bdf.h"
 #include "fuzz.h"
 #include "params.h"
 #include "settings.h"
+
+/* The GPUs that it may have, inherited ones too. */
+static void print_gpus(FILE *f, const struct vm_settings *vm)
+{
+	const char *between = "gpu = ";
+
+	for (size_t i = 0; i < vm->n_gpus; i++, between = ", ")
+		fprintf(f, "%s%s", between, BDF_STR(&vm->gpus[i]));
+	for (size_t i = 0; i < vm->boards.n; i++, between = ", ")
+		fprintf(f, "%s%s", between, vm->boards.s[i]);
+	if (vm->n_gpus || vm->boards.n)
+		fputc('\n', f);
+}
+
+static void print_x_vga(FILE *f, int x_vga)
+{
+	if (x_vga == X_VGA_FIRST)
+		fputs("x-vga = yes\n", f);
+	else if (x_vga != X_VGA_NONE)
+		fprintf(f, "x-vga = hostpci%d\n", x_vga);
+}
+
+/* What `unset` brings back */
+static void print_former(FILE *f, const struct vm_settings *vm)
+{
+	if (vm->next_hook)
+		fprintf(f, "next-hook = %s\n", vm->next_hook);
+	for (unsigned int i = 0; i < SETTINGS_HOSTPCI_MAX; i++)
+		if (vm->was[i])
+			fprintf(f, "was-hostpci%u = %s\n", i, vm->was[i]);
+}
 
 /* What was read of a VM, written in the words that `set` uses. */
 static char *print(const struct vm_settings *vm)
@@ -17,6 +49,9 @@ static char *print(const struct vm_settings *vm)
 
 		fprintf(f, "hostpci%u = %s\n", vm->intents[i].index, choices);
 	}
+	print_gpus(f, vm);
+	print_x_vga(f, vm->x_vga);
+	print_former(f, vm);
 	if (vm->has_placement)
 		fprintf(f, "placement = %s\n", placement_name(vm->placement));
 	if (vm->params)
