@@ -165,18 +165,29 @@ static int want_args(struct unset *u, struct err *e)
 	return 0;
 }
 
-/* The hookscript that was there before; NULL: none, or PVE would refuse it by now. */
-static const char *former_hookscript(struct unset *u)
+/* The hookscript that was there before, or NULL: none, or PVE would refuse it by now. */
+static int former_hookscript(struct unset *u, const char **volid, struct err *e)
 {
 	const char *before = u->vs && !u->foreign ? u->vs->next_hook : NULL;
 	AUTO_ERR struct err why = { 0 };
+	int rc;
 
+	*volid = before;
 	/* What a VM of another node can call is known there. */
-	if (!before || !u->vm.local || hookscript_callable(&u->c->root, before, &why) == 0)
-		return before;
-	strlist_take(&u->notes, xasprintf("the hookscript that was there before, %s, is not brought back: %s",
-					  QUOTED(before), why.msg));
-	return NULL;
+	if (!before || !u->vm.local)
+		return 0;
+	rc = hookscript_callable(&u->c->root, before, &why);
+	if (rc == -ENOENT || rc == -EACCES || rc == -EINVAL) {
+		*volid = NULL;
+		strlist_take(&u->notes, xasprintf("the hookscript that was there before, %s, is not brought back: %s",
+						  QUOTED(before), why.msg));
+		return 0;
+	}
+	if (rc < 0) {
+		fail(e, rc, "the hookscript that was there before, %s, is not known to be there: %s", QUOTED(before), why.msg);
+		err_hint(e, "put it right, or take next-hook out of [vm %u] in /etc/pve/pve-vgpu.conf", u->vmid);
+	}
+	return rc;
 }
 
 /* Ours gives way to what was there before; one that somebody has put there since stays. */
@@ -184,13 +195,16 @@ static int want_hookscript(struct unset *u, struct err *e)
 {
 	const struct root *r = &u->c->root;
 	const char *has = vm_file_next(&u->vm, "hookscript");
+	const char *before = NULL;
 	enum hookscript whose;
 	int rc = hookscript_whose(r, u->vmid, has, &whose, e);
 
+	if (rc == 0 && whose != HOOKSCRIPT_OTHER)
+		rc = former_hookscript(u, &before, e);
 	if (rc < 0)
 		return rc;
 	if (whose != HOOKSCRIPT_OTHER)
-		config_want(&u->changes, &u->vm, "hookscript", former_hookscript(u));
+		config_want(&u->changes, &u->vm, "hookscript", before);
 	else if (u->vs && !strcmp(path_base(has), SNIPPET_NAME))
 		strlist_take(&u->notes, xasprintf("its hookscript %s stays: it is no link to /" HOOK_PROGRAM " of this node; to take it out: "
 						  "qm set %u --delete hookscript", QUOTED(has), u->vmid));

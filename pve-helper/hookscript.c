@@ -11,15 +11,11 @@
 #include "quote.h"
 #include "storage.h"
 
-/* The file of a snippet, by storage.cfg alone; NULL: that does not tell. The caller frees it. */
-static char *path_of(const struct root *r, const char *volid)
+static int cannot_look(struct err *e, int rc, const char *volid, unsigned int vmid)
 {
-	AUTO_STORAGES struct storage_list l = { 0 };
-	char *path = NULL;
-
-	if (volid && storage_list_read(r, &l, NULL) == 0)
-		storage_snippet_path(&l, volid, &path, NULL);
-	return path;
+	fail_errno(e, -rc, "look at the VM's hookscript %s", QUOTED(volid));
+	err_hint(e, "whether it is pve-vgpu is not known: put it right, or take it out: qm set %u --delete hookscript", vmid);
+	return rc;
 }
 
 int hookscript_whose(const struct root *r, unsigned int vmid, const char *volid, enum hookscript *whose,
@@ -39,11 +35,8 @@ int hookscript_whose(const struct root *r, unsigned int vmid, const char *volid,
 	if (storage_snippet_path(&l, volid, &path, NULL) < 0)
 		return 0;
 	rc = snippet_tell(r, path, &ours);
-	if (rc < 0 && rc != -ENOENT) {
-		fail_errno(e, -rc, "look at the VM's hookscript %s", QUOTED(volid));
-		err_hint(e, "whether it is pve-vgpu is not known: put it right, or take it out: qm set %u --delete hookscript", vmid);
-		return rc;
-	}
+	if (rc < 0 && rc != -ENOENT)
+		return cannot_look(e, rc, volid, vmid);
 	if (ours)
 		*whose = HOOKSCRIPT_OURS;
 	else if (rc == -ENOENT && !strcmp(path_base(path), SNIPPET_NAME))
@@ -51,14 +44,40 @@ int hookscript_whose(const struct root *r, unsigned int vmid, const char *volid,
 	return 0;
 }
 
-bool hookscript_is_copy(const struct root *r, const char *volid)
+/* 1: the file has the program's bytes, 0: it has not, or is not there; -errno */
+static int is_program(const struct root *r, const char *path)
 {
-	AUTO_FREE char *path = path_of(r, volid);
 	AUTO_FREE char *ours = NULL, *that = NULL;
 	size_t len, that_len;
+	int rc = root_read(r, path, &that, &that_len, NULL);
 
-	return path && !snippet_is_ours(r, path) && root_read(r, path + (*path == '/'), &that, &that_len, NULL) == 0 &&
-	       root_read(r, HOOK_PROGRAM, &ours, &len, NULL) == 0 && len == that_len && !memcmp(ours, that, len);
+	if (rc == 0)
+		rc = root_read(r, HOOK_PROGRAM, &ours, &len, NULL);
+	if (rc < 0)
+		return rc == -ENOENT || rc == -EFBIG ? 0 : rc;
+	return len == that_len && !memcmp(ours, that, len);
+}
+
+int hookscript_is_copy(const struct root *r, unsigned int vmid, const char *volid, bool *copy, struct err *e)
+{
+	AUTO_STORAGES struct storage_list l = { 0 };
+	AUTO_FREE char *path = NULL;
+	bool ours = false;
+	int rc;
+
+	*copy = false;
+	rc = storage_list_read(r, &l, e);
+	if (rc < 0)
+		return rc;
+	if (storage_snippet_path(&l, volid, &path, NULL) < 0)
+		return 0;
+	rc = snippet_tell(r, path, &ours);
+	if (rc == 0 && !ours)
+		rc = is_program(r, path + (*path == '/'));
+	if (rc < 0 && rc != -ENOENT)
+		return cannot_look(e, rc, volid, vmid);
+	*copy = rc > 0;
+	return 0;
 }
 
 /* A plain file that can be run, links followed. */
@@ -67,6 +86,8 @@ static int look_at(const struct root *r, const char *path, struct err *e)
 	AUTO_FD int fd = root_openat(r, path, O_PATH, 0);
 	struct stat st;
 
+	if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR)
+		return fail_errno(e, -fd, "look at %s", QUOTED(path));
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return fail(e, -ENOENT, "there is no file %s", QUOTED(path));
 	if (!(st.st_mode & 0111))

@@ -26,11 +26,13 @@ int hookscript_whose(const struct root *r, unsigned int vmid, const char *volid,
 /*
  * Whether it is a copy of our program, byte for byte, as on a storage that has no
  * links: called after ours it would call itself, and the start would be refused.
+ * Returns 0, one that is not there being none, or -errno where storages or files
+ * could not be read.
  */
-bool hookscript_is_copy(const struct root *r, const char *volid);
+int hookscript_is_copy(const struct root *r, unsigned int vmid, const char *volid, bool *copy, struct err *e);
 
 /*
- * Whether a hookscript can be called. Returns 0, or -ENOENT or -EACCES where PVE
+ * Whether a hookscript can be called. Returns 0, or -ENOENT, -EACCES or -EINVAL where PVE
  * would refuse it, and why; or another -errno.
  * Source: pve-guest-common src/PVE/GuestHelpers.pm, check_hookscript()
  */

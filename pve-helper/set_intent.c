@@ -59,19 +59,25 @@ static void settle_x_vga(struct set_job *j)
 		set_asked_add(&j->asked, "x-vga", other);
 }
 
-static void keep_hookscript(struct set_job *j)
+static int keep_hookscript(struct set_job *j, struct err *e)
 {
 	const char *has = vm_file_next(&j->vm, "hookscript");
+	bool copy;
+	int rc;
 
 	if (j->hookscript != HOOKSCRIPT_OTHER || !strcmp(has, j->volid))
-		return;
-	if (hookscript_is_copy(&j->c->root, has)) {
+		return 0;
+	rc = hookscript_is_copy(&j->c->root, j->vm.vmid, has, &copy, e);
+	if (rc < 0)
+		return rc;
+	if (copy) {
 		strlist_take(&j->notes, xasprintf("its hookscript %s is a copy of pve-vgpu: %s takes its place",
 						  QUOTED(has), j->volid));
-		return;
+		return 0;
 	}
 	set_asked_add(&j->asked, "next-hook", has);
 	strlist_take(&j->notes, xasprintf("its hookscript %s is called as before, by pve-vgpu", QUOTED(has)));
+	return 0;
 }
 
 static void note_identity(struct set_job *j)
@@ -112,7 +118,9 @@ int set_intent(struct set_job *j, struct err *e)
 	note_identity(j);
 	settle_x_vga(j);
 	keep_line(j);
-	keep_hookscript(j);
+	rc = keep_hookscript(j, e);
+	if (rc < 0)
+		return rc;
 
 	struct intent_edit edit = {
 		.vmid = j->vm.vmid, .afresh = j->afresh, .s = j->asked.s, .n = j->asked.n,

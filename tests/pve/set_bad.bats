@@ -294,6 +294,25 @@ kill_us() {
 	refute_conf 100 hookscript
 }
 
+@test "a hookscript that may be a copy of ours: one that cannot be looked at is not kept, and nothing is changed" {
+	local points=$BATS_TEST_TMPDIR/points at set=(set 100 A40-24A --mode args)
+
+	set_node mdev
+	cp "$ROOT/usr/bin/pve-vgpu" "$ROOT/var/lib/vz/snippets/copy"
+	pve_vm 100 'hookscript: local:snippets/copy'
+	"$INJECT" --reads --points "$points" -- "$PVE_VGPU" --root "$ROOT" "${set[@]}"
+	unset_ok 100
+	echo 'hookscript: local:snippets/copy' >> "$(conf_file 100)"
+	# storages, the copy, and what the program has, each as often as it is looked at
+	run -0 sed -n 's!^\([^ ]*\) read \(openat2\|read\) .*/\(storage\.cfg\|snippets/copy\)$!\1!p; s!^\([^ ]*\) read read .*/bin/pve-vgpu$!\1!p' "$points"
+	[ ${#lines[@]} -ge 15 ]
+	for at in "${lines[@]}"; do
+		refused_as_before 100 'Input/output error' "$INJECT" --reads --at "$at" --errno EIO -- "$PVE_VGPU" --root "$ROOT" "${set[@]}"
+	done
+	set_ok "${set[@]:1}"
+	refute_setting 100 next-hook
+}
+
 @test "a line that would be right but for what PVE cannot read in it: PVE leaves it out, and set writes it anew" {
 	set_node mdev
 	pve_vm 101
@@ -341,6 +360,25 @@ kill_us() {
 	done
 	unset_ok 100
 	refute_conf 100 hookscript
+}
+
+@test "unset: the hookscript before ours stays known where it cannot be looked at" {
+	local points=$BATS_TEST_TMPDIR/points at
+
+	set_node mdev
+	install -m 755 /dev/null "$ROOT/var/lib/vz/snippets/own.sh"
+	pve_vm 100 'hookscript: local:snippets/own.sh'
+	set_ok 100 A40-24A
+	"$INJECT" --reads --points "$points" -- "$PVE_VGPU" --root "$ROOT" unset 100
+	assert_conf 100 'hookscript: local:snippets/own.sh'
+	set_ok 100 A40-24A
+	run -0 sed -n 's!^\([^ ]*\) read [a-z0-9]* .*/\(storage\.cfg\|snippets/own\.sh\)$!\1!p' "$points"
+	[ ${#lines[@]} -ge 4 ]
+	for at in "${lines[@]}"; do
+		refused_as_before 100 'Input/output error' "$INJECT" --reads --at "$at" --errno EIO -- "$PVE_VGPU" --root "$ROOT" unset 100
+	done
+	unset_ok 100
+	assert_conf 100 'hookscript: local:snippets/own.sh'
 }
 
 @test "unset: an index without an intent; storages that cannot be read; a hookscript of our name that is no link to us" {
