@@ -10,6 +10,7 @@
 #include "framework.h"
 #include "release.h"
 #include "reservation.h"
+#include "runstate.h"
 #include "scan.h"
 
 /* Right after QEMU has exited the driver may refuse for a moment what nobody has open. */
@@ -80,11 +81,26 @@ static int adopt_mdev(struct adoption *a, const struct want *w, struct err *e)
 	return 0;
 }
 
+/* Whether a record of another VM or of `create` names a VF. 1, 0 or -errno. */
+static int is_of_another(const struct adoption *a, const struct bdf *vf, struct err *e)
+{
+	AUTO_RUNSTATE_LIST struct runstate_list states = { 0 };
+	AUTO_STRLIST struct strlist problems = { 0 };
+	int rc = runstate_list_read(&a->c->root, &states, &problems, e);
+
+	for (size_t i = 0; rc == 0 && i < states.n; i++)
+		for (size_t k = 0; k < states.s[i].nvgpus && states.s[i].vmid != a->vmid; k++)
+			if (bdf_eq(&states.s[i].vgpus[k].parent, vf))
+				return 1;
+	return rc;
+}
+
 /*
  * Adopt a vendor VF: it stays reserved, or the next VM that starts through a
- * mapping takes it. 1: adopted; 0: PVE has given it to another VM by now.
+ * mapping takes it. found: no record of this VM names it. 1: adopted; 0: PVE has
+ * given it to another VM by now.
  */
-static int adopt_vf(struct adoption *a, const struct want *w, const struct vgpu *v, struct err *e)
+static int adopt_vf(struct adoption *a, const struct want *w, const struct vgpu *v, bool found, struct err *e)
 {
 	AUTO_ERR struct err why = { 0 };
 	int64_t until = clock_epoch() + reservation_seconds(a->settings);
@@ -95,12 +111,17 @@ static int adopt_vf(struct adoption *a, const struct want *w, const struct vgpu 
 		return 0;
 	if (rc < 0)
 		return err_move(e, &why, rc);
-	/* The wait for PVE's lock may have been long: another VM may have had the VF, and cleared it. */
+	/* The wait for PVE's lock may have been long: another VM may have had the VF and cleared it, or has it. */
 	rc = framework_nvidia_vfio.present(&a->c->root, v, e);
-	if (rc <= 0)
-		return rc;
-	keep(a, v, w->index);
-	return 1;
+	if (rc > 0 && found) {
+		rc = is_of_another(a, &v->parent, e);
+		rc = rc < 0 ? rc : !rc;
+	}
+	if (rc > 0)
+		keep(a, v, w->index);
+	else
+		release_reservation(a->c, v);
+	return rc;
 }
 
 /* A vendor VF that this VM's record names. */
@@ -117,7 +138,7 @@ static int adopt_recorded_vf(struct adoption *a, const struct want *w, struct er
 		return rc;
 	if (!want_is_served_by(w, v))
 		return remove_stale(a, v, e);
-	rc = adopt_vf(a, w, v, e);
+	rc = adopt_vf(a, w, v, false, e);
 	return rc < 0 ? rc : 0;
 }
 
@@ -160,7 +181,7 @@ static int adopt_reserved_vf(struct adoption *a, const struct want *w, struct er
 			plan_vgpu(&c, w, &v);
 			rc = framework_nvidia_vfio.present(&a->c->root, &v, e);
 			if (rc > 0 && want_is_served_by(w, &v) && !is_foreign(a, &v))
-				rc = adopt_vf(a, w, &v, e);
+				rc = adopt_vf(a, w, &v, true, e);
 			else if (rc > 0)
 				rc = 0;
 			vgpu_clear(&v);
