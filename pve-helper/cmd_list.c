@@ -202,7 +202,6 @@ int cmd_list(struct ctx *c, int argc, char *argv[], struct err *e)
 	rc = scan_gpus(&c->root, &catalog, &l.inv, e);
 	if (rc == 0)
 		rc = scan_all(&c->root, &catalog, &l.inv, e);
-	mdev_check_drivers(&c->root, &l.inv);
 	if (rc == 0) {
 		scan_unseen(&c->root, &catalog, &l.inv);
 		if (l.inv.nvgpus)

@@ -27,7 +27,7 @@ my @REASONS = (
             . 'lock, and again under it.'],
     [qr/^(?:mdevctl|shell) list (?:syscalls|us)$/,
         'It prints what the mdev bus has. pve-vgpu looks at both frameworks, says for each vGPU whose VM it is for and, having looked through all processes, whether one '
-            . 'has it open, and warns of VFs whose types are shown under another driver, for which it looks at each VF.'],
+            . 'has it open.'],
     [qr/^(?:mdevctl|shell|perl) (?:start|stop) (?:processes|syscalls|us)$/,
         'PVE calls the hook twice around the start of QEMU and twice around its end, and each is a process of its own that reads the settings. The peer is called once; '
             . 'qemu-server, which the Perl loop stands for, is running already.'],
