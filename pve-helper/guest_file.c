@@ -20,7 +20,7 @@
 /* Seconds that nobody takes to write one. */
 #define TEMPORARY_S	60
 
-/* Without links; NULL where our own directory is gone. The caller frees it. */
+/* The file's path from "/"; NULL, with errno, where our own directory is gone. The caller frees it. */
 static char *absolute(const char *file)
 {
 	AUTO_FREE char *here = *file == '/' ? NULL : getcwd(NULL, 0);
@@ -30,18 +30,24 @@ static char *absolute(const char *file)
 	return here ? xasprintf("%s/%s", here, file) : NULL;
 }
 
-/*
- * A file of the admin's: not through another user's link, as it may lie in /tmp. What a shell
- * has opened (/dev/fd/63) is reached by a link of the kernel's.
- */
+/* What a shell or our caller has opened, /dev/fd/63: the kernel's own links lead there, and only the kernel can follow them. */
+static bool is_opened(const char *path)
+{
+	return !strcmp(path, "/dev/stdin") || !strncmp(path, "/dev/fd/", strlen("/dev/fd/")) ||
+	       !strncmp(path, "/proc/", strlen("/proc/"));
+}
+
+/* A file of the admin's: not through another user's link, as it may lie in /tmp or in /dev/shm. */
 static int open_named(const char *file)
 {
 	AUTO(root_close) struct root top = ROOT_CLOSED;
 	AUTO_FREE char *path = absolute(file);
 	int rc;
 
-	if (!path || !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6)) {
-		rc = open(file, O_RDONLY | O_CLOEXEC);
+	if (!path)
+		return -errno;
+	if (is_opened(path)) {
+		rc = open(path, O_RDONLY | O_CLOEXEC);
 		return rc < 0 ? -errno : rc;
 	}
 	rc = root_open(&top, "/", NULL);

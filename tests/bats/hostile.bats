@@ -8,11 +8,12 @@
 load hostile_helper
 
 setup() {
-	MOUNTED='' PIDS='' ROOT='' SYS='' EVIL=''
+	MOUNTED='' PIDS='' ROOT='' SYS='' EVIL='' SHM=''
 	evil_dir
 }
 
 teardown() {
+	[ -z "$SHM" ] || rm -rf "$SHM"
 	node_teardown
 }
 
@@ -419,29 +420,39 @@ other() {
 }
 
 @test "what is in /tmp: a token is not read, and data not written, through another user's link" {
-	local shared=$BATS_TEST_TMPDIR/shared
+	local shared
 
 	set_node mdev
 	vm 100
 	intent 100 A40-24A
 	mkdir -p "$ROOT/usr/share/pve-vgpu" "$BATS_TEST_TMPDIR/private"
 	cp "$TOP/snippets/vgpu-guest.yaml.in" "$ROOT/usr/share/pve-vgpu/"
-	mkdir -m 1777 "$shared"
 	echo 'eyJhbGciOi.J9-x_Y' > "$BATS_TEST_TMPDIR/private/token"
-	ln -s "$BATS_TEST_TMPDIR/private/token" "$shared/token"
-	ln -s "$BATS_TEST_TMPDIR/private" "$shared/dir"
-	run pve_vgpu guest 100 --token-file "$shared/token"
-	assert_success
-	other "$shared/token" "$shared/dir"
-	run pve_vgpu guest 100 --token-file "$shared/token"
-	assert_failure 1
-	assert_output "read '$shared/token': a symbolic link that neither root nor the caller has made"
-	run pve_vgpu guest 100 --output "$shared/dir/data.yaml"
-	assert_failure 1
-	assert_output 'a symbolic link that neither root nor the caller has made'
-	assert_equal "$(ls "$BATS_TEST_TMPDIR/private")" token
+	# All may write to /dev/shm, too.
+	SHM=$(mktemp -d /dev/shm/pve-vgpu.XXXXXX)
+	for shared in "$BATS_TEST_TMPDIR/shared" "$SHM/shared"; do
+		mkdir -m 1777 "$shared"
+		ln -s "$BATS_TEST_TMPDIR/private/token" "$shared/token"
+		ln -s "$BATS_TEST_TMPDIR/private" "$shared/dir"
+		run pve_vgpu guest 100 --token-file "$shared/token"
+		assert_success
+		other "$shared/token" "$shared/dir"
+		run pve_vgpu guest 100 --token-file "$shared/token"
+		assert_failure 1
+		assert_output "read '$shared/token': a symbolic link that neither root nor the caller has made"
+		run pve_vgpu guest 100 --token-file "$shared/dir/token"
+		assert_failure 1
+		assert_output "read '$shared/dir/token': a symbolic link that neither root nor the caller has made"
+		run pve_vgpu guest 100 --output "$shared/dir/data.yaml"
+		assert_failure 1
+		assert_output 'a symbolic link that neither root nor the caller has made'
+		assert_equal "$(ls "$BATS_TEST_TMPDIR/private")" token
+	done
 	# What a shell hands over is no file of that kind.
 	run pve_vgpu guest 100 --token-file <(cat "$BATS_TEST_TMPDIR/private/token")
+	assert_success
+	assert_output 'eyJhbGciOi.J9-x_Y'
+	run pve_vgpu guest 100 --token-file /dev/stdin < "$BATS_TEST_TMPDIR/private/token"
 	assert_success
 	assert_output 'eyJhbGciOi.J9-x_Y'
 }
