@@ -56,8 +56,13 @@ int next_hook_path(const struct root *r, const char *volume, char **path, struct
 	if (rc < 0)
 		return rc;
 	rc = storage_snippet_path(&l, volume, path, &why);
-	if (rc == -ENOENT && ask_pvesm(r, volume, path, NULL) == 0)
-		return 0;
+	if (rc == -ENOENT) {
+		int asked = ask_pvesm(r, volume, path, e);
+
+		/* Where there is no pvesm, or no such volume, what storage.cfg lacks is the better word; one that could not say is no answer. */
+		if (asked != -ENOENT)
+			return asked;
+	}
 	return rc < 0 ? err_move(e, &why, rc) : 0;
 }
 

@@ -381,6 +381,22 @@ kill_us() {
 	assert_conf 100 'hookscript: local:snippets/own.sh'
 }
 
+@test "unset: the hookscript before ours stays known where pvesm, which alone knows its storage, cannot be asked" {
+	set_node mdev
+	install -m 755 /dev/null "$ROOT/var/lib/vz/snippets/own.sh"
+	printf 'odd: plugin\n\tserver x\n\n' >> "$ROOT/etc/pve/storage.cfg"
+	mv "$ROOT/usr/sbin/pvesm" "$ROOT/usr/sbin/pvesm.real"
+	printf '#!/bin/sh\necho /var/lib/vz/snippets/own.sh\n' > "$ROOT/usr/sbin/pvesm.path"
+	printf '#!/no/such/program\n' > "$ROOT/usr/sbin/pvesm.none"
+	chmod +x "$ROOT"/usr/sbin/pvesm.*
+	ln -s pvesm.path "$ROOT/usr/sbin/pvesm"
+	pve_vm 100 'hookscript: plugin:snippets/own.sh'
+	set_ok 100 A40-24A
+	ln -sfn pvesm.none "$ROOT/usr/sbin/pvesm"
+	refused_as_before 100 "pvesm.none' could not be run: No such file or directory" pve_vgpu unset 100
+	assert_setting 100 'next-hook = plugin:snippets/own.sh'
+}
+
 @test "unset: an index without an intent; storages that cannot be read; a hookscript of our name that is no link to us" {
 	set_node mdev
 	pve_vm 100
