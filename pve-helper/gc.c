@@ -294,7 +294,7 @@ int gc_collect(const struct ctx *c, const struct settings *settings, unsigned in
 	AUTO_RUNSTATE_LIST struct runstate_list states = { 0 };
 	AUTO_INVENTORY struct inventory inv = { 0 };
 	AUTO_CATALOG struct catalog catalog = { 0 };
-	__attribute__((cleanup(answers_free))) struct gc gc = { .c = c, .settings = settings, .who = who, .users = &users, .rep = rep };
+	AUTO(answers_free) struct gc gc = { .c = c, .settings = settings, .who = who, .users = &users, .rep = rep };
 	/* Where a `remove` is under way, their records are left to it. */
 	bool may_forget = c->dry_run ||
 		lock_standalone(&c->root, who, 0, &standalone, NULL) == 0;
