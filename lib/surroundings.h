@@ -24,7 +24,7 @@ struct surroundings {
  */
 int surroundings_settle(struct surroundings *before, struct err *e);
 
-/* In a child, before it becomes another program: mask and limits as they were. */
+/* In a child, before it becomes another program: mask and limits as they were, and no signal ignored by us. */
 void surroundings_restore(const struct surroundings *before);
 
 #endif
