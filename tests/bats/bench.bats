@@ -68,6 +68,14 @@ perl_of() {
 	[ "$(measured least 7 3 11)" = 3 ]
 }
 
+@test "a record has the memory of the largest run, be it the first" {
+	run -0 bash -euo pipefail -c '. "$0/measure.bash"; runs=0
+		once() { runs=$((runs + 1)) US=100 ALL_OPS=1 DRIVER_OPS=1 SYSCALLS=5 PROCS=1; RSS=$((6000 / runs)); }
+		RUNS=3 BENCH_BED=simulated FRAMEWORK=mdev GPUS=1 VFS=32 TYPES=22 RECORDS=1
+		measure ours types' "$BENCH"
+	[ "$output" = $'simulated\tmdev\t1\t32\t22\tours\ttypes\t1\t1\t5\t1\t100\t6000\t1' ]
+}
+
 @test "records: half a line, or a word where a number belongs, is refused with its line" {
 	node mdev 1
 	echo $'simulated\tmdev\t1' >> "$RECORDS"

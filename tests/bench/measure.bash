@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What the jobs of tests/bench/jobs.bash take, a record a line. Whoever loads this has COST (tests/bench/cost.c), SCRATCH (a directory),
 # bench_ops_reset, and bench_ops, which prints operations as the simulated node's .sim/ops does. RUNS: how many runs a median is of, at the
-# most; QUICK: one, and counts once.
+# most; QUICK: one, and a peer's counts once.
 
 # Attributes that the kernel answers without NVIDIA's driver.
 BENCH_NOT_DRIVER='vendor device class subsystem_vendor subsystem_device revision numa_node local_cpulist modalias uevent irq
@@ -85,16 +85,15 @@ enough() {
 # away: openat2() is tried again while anything is renamed or mounted, and a shell's wait is interrupted. So the least of three counts, where
 # that is done soon.
 measure() {
-	local i n largest=0 us=() calls=()
+	local i n largest us=() calls=()
 
 	once time "$@"
-	n=$(enough "$US") us=("$US")
+	n=$(enough "$US") us=("$US") largest=$RSS
 	for ((i = 1; i < n; i++)); do
 		once time "$@"
 		us+=("$US")
 		[ "$RSS" -le "$largest" ] || largest=$RSS
 	done
-	[ "$largest" -ne 0 ] || largest=$RSS
 	local ops=$ALL_OPS driver=$DRIVER_OPS
 	n=3
 	[ -z "${QUICK-}" ] && [ "${us[0]}" -le 500000 ] || [ "$1" = ours ] || n=1
