@@ -27,7 +27,7 @@ setup() {
 	GPUS=2 VFS=32 TYPES=22
 	# shellcheck source=/dev/null
 	BENCH_BED=$(. /etc/os-release && echo "$VERSION_CODENAME")
-	mkfifo "$SCRATCH/stdin" "$SCRATCH/held"
+	fifos
 }
 
 teardown() {
@@ -37,23 +37,13 @@ teardown() {
 bench_ops_reset() { echo reset > "$OPS"; }
 bench_ops() { cat "$OPS"; }
 
-# qemu_up VMID DEVICE: a process that is QEMU in PVE's eyes and has the vGPU open as one
 qemu_up() {
-	local device=/sys/bus/mdev/devices/$2 said
+	local device=/sys/bus/mdev/devices/$2
 
 	[ -e "$device" ] || device=/sys/bus/pci/devices/$2
-	(exec -a kvm /payload/bin/hold -id "$1" -pidfile "/var/run/qemu-server/$1.pid" "$device") 0<> "$SCRATCH/stdin" > "$SCRATCH/held" 3>&- &
-	QEMU_PID=$!
-	echo "$QEMU_PID" > "/run/qemu-server/$1.pid"
-	read -r -t 120 said < "$SCRATCH/held"
-	equal "$said" held
+	holds "$1" "$device"
 }
-
-qemu_down() {
-	kill -KILL "$QEMU_PID"
-	wait "$QEMU_PID" || true
-	rm -f "/run/qemu-server/$1.pid"
-}
+qemu_down() { dies "$1"; }
 
 # bench_framework mdev|nvidia-vfio: all jobs, but for mdevctl's where there is none
 bench_framework() {

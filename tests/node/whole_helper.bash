@@ -225,15 +225,25 @@ nothing_left() {
 
 # --- many times over ----------------------------------------------------------
 
-# fifos: what `begins` takes
+# fifos: what `holds` takes
 fifos() {
 	HELD=$BATS_TEST_TMPDIR/held
 	mkfifo "$BATS_TEST_TMPDIR/stdin" "$HELD"
 }
 
-# begins VMID: a start, with a process that is QEMU in PVE's eyes and has the vGPU open as one. HELD is a FIFO of the caller's own.
+# holds VMID DEVICE: a process that is QEMU in PVE's eyes and has the vGPU open as one. HELD is a FIFO of the caller's own.
+holds() {
+	local said
+
+	(exec -a kvm /payload/bin/hold -id "$1" -pidfile "/var/run/qemu-server/$1.pid" "$2") 0<> "$BATS_TEST_TMPDIR/stdin" > "$HELD" 3>&- &
+	echo "$!" > "/run/qemu-server/$1.pid"
+	read -r -t 120 said < "$HELD"
+	equal "$said" held
+}
+
+# begins VMID: a start
 begins() {
-	local vmid=$1 device said
+	local vmid=$1 device
 
 	pve-vgpu "$vmid" pre-start
 	printf -v device '/sys/bus/mdev/devices/00000000-0000-0000-0000-%012d' "$vmid"
@@ -241,10 +251,7 @@ begins() {
 		member parent "$(< "$STATES/$vmid.json")"
 		device=/sys/bus/pci/devices/$VALUE
 	fi
-	(exec -a kvm /payload/bin/hold -id "$vmid" -pidfile "/var/run/qemu-server/$vmid.pid" "$device") 0<> "$BATS_TEST_TMPDIR/stdin" > "$HELD" 3>&- &
-	echo "$!" > "/run/qemu-server/$vmid.pid"
-	read -r -t 120 said < "$HELD"
-	equal "$said" held
+	holds "$vmid" "$device"
 	pve-vgpu "$vmid" post-start
 }
 
