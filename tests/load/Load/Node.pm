@@ -110,10 +110,8 @@ sub empty {
     $self->calm();
     $self->qemu_gone($_) for $self->qemus();
     for my $vgpu ($self->there()) {
-        my $id = $vgpu->{uuid} eq '-' ? $vgpu->{parent} : $vgpu->{uuid};
-
-        $self->control('open', "$id no");
-        $self->take_away($id);
+        $self->control('open', id($vgpu) . ' no');
+        $self->take_away(id($vgpu));
     }
     remove_tree("$run/pve-vgpu");
     unlink(files("$run/qemu-server"));
@@ -121,6 +119,9 @@ sub empty {
 }
 
 # --- what there is ----------------------------------------------------------------------
+
+# What a vGPU goes by: its UUID, or its VF where it has none
+sub id { return $_[0]{uuid} eq '-' ? $_[0]{parent} : $_[0]{uuid} }
 
 # All vGPUs at one moment, as the driver has them
 sub there {

@@ -11,17 +11,12 @@ use Fcntl qw(LOCK_EX O_CREAT O_RDWR);
 
 use Crash::File qw(slurp spew);
 use Load::Crowd;
+use Load::Node ();
 use Load::Oracle;
 
 my $LEAKED = '6f1c2a52-5d35-4c3e-9d8e-3a8c2f0f7c11';
 
 sub _place { return $_[0]{vms}{$_[1]}{places}[0] }
-
-sub _id {
-    my ($place) = @_;
-
-    return $place->{uuid} eq '-' ? $place->{parent} : $place->{uuid};
-}
 
 # VM 101's record names the place of VM 100 too, as if both had been given it.
 sub _double_record {
@@ -64,9 +59,9 @@ my @BROKEN = (
 
         $crowd->{oracle}->blame(max => $crowd->{oracle}->too_many({ parent => $vfs[0], type => 575 }, { parent => $vfs[1], type => 573 }));
     } ],
-    [ taken => qr/^vm 100, which runs, has lost /, sub { _gone($_[0], _id(_place($_[1], 100))) } ],
-    [ taken => qr/^QEMU of vm 100 has lost hold of /, sub { $_[0]->control('open', _id(_place($_[1], 100)) . ' no') } ],
-    [ foreign => qr/^the foreign vGPU .* is gone$/, sub { $_[0]->take_away(_id($_[1]{oracle}{foreign}[1])) } ],
+    [ taken => qr/^vm 100, which runs, has lost /, sub { _gone($_[0], Load::Node::id(_place($_[1], 100))) } ],
+    [ taken => qr/^QEMU of vm 100 has lost hold of /, sub { $_[0]->control('open', Load::Node::id(_place($_[1], 100)) . ' no') } ],
+    [ foreign => qr/^the foreign vGPU .* is gone$/, sub { $_[0]->take_away(Load::Node::id($_[1]{oracle}{foreign}[1])) } ],
     [ foreign => qr/^vm 100 has the foreign vGPU .* on record$/, sub {
         my ($node, $crowd) = @_;
 
@@ -116,7 +111,7 @@ sub _crowd {
         $vm->{was} = 'is off';
         my @wrong = $vm->ended('pre-start', { status => '0', said => '' });
         die "@wrong\n" if @wrong;
-        $node->qemu($vmid, map { _id($_) } @{$vm->{places}});
+        $node->qemu($vmid, map { Load::Node::id($_) } @{$vm->{places}});
         $vm->{st} = 'runs';
     }
     return $crowd;
@@ -152,7 +147,7 @@ sub _in_the_end {
         my $vm = $crowd->{vms}{$vmid};
 
         $node->qemu_gone($vmid);
-        $node->take_away(_id($_)) for @{$vm->{places}};
+        $node->take_away(Load::Node::id($_)) for @{$vm->{places}};
         unlink($node->record_path($vmid));
     }
     unlink("$node->{root}/run/qemu-server/pci-id-reservations");

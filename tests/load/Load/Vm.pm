@@ -10,6 +10,7 @@ use warnings;
 
 use Fcntl qw(LOCK_EX O_CREAT O_RDWR);
 
+use Load::Node ();
 use Load::Random;
 
 # Why a phase may fail. A lock that was not to be had is no such reason.
@@ -56,7 +57,7 @@ sub _is_off {
 sub _ids {
     my ($self) = @_;
 
-    return map { $_->{uuid} eq '-' ? $_->{parent} : $_->{uuid} } @{$self->{places}};
+    return map { Load::Node::id($_) } @{$self->{places}};
 }
 
 sub _qemu_begins {
