@@ -21,9 +21,8 @@ static int run(const char *text, bool separate, struct process_result *res, stru
 	return process_run(&tree, &p, res, e);
 }
 
-int main(void)
+static void test_output(void)
 {
-	tree_begin();
 	TEST("process: arguments go as they are, and errors apart where asked for") {
 		AUTO_PROCESS struct process_result res;
 
@@ -48,6 +47,10 @@ int main(void)
 		CHECK_NUM(strlen(res.out), 4000 * 41);
 		CHECK_NUM(strlen(res.errors), 4000 * 41);
 	}
+}
+
+static void test_end(void)
+{
 	TEST("process: one that a signal ends has its number in the status") {
 		AUTO_PROCESS struct process_result res;
 
@@ -70,6 +73,10 @@ int main(void)
 		CHECK_NUM(process_run(&tree, &p, &res, &e), -EIO);
 		CHECK_HAS(e.msg, "could not be run: No such file or directory");
 	}
+}
+
+static void test_begin(void)
+{
 	TEST("process: it begins with no signal ignored or blocked, and in a directory that is there") {
 		AUTO_PROCESS struct process_result res;
 		AUTO_FREE char *here = xasprintf("%s/gone", tree_dir);
@@ -90,5 +97,13 @@ int main(void)
 		signal(SIGUSR1, SIG_DFL);
 		CHECK(chdir("/") == 0);
 	}
+}
+
+int main(void)
+{
+	tree_begin();
+	test_output();
+	test_end();
+	test_begin();
 	return tap_done();
 }
