@@ -218,4 +218,3 @@ makes_room() {
 	go_on
 	wait "$HANGING"
 }
-

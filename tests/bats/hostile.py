@@ -87,7 +87,6 @@ SURROUNDINGS = {
     "environment": (None, environment),
     "huge-environment": (None, huge),
     "path-dot": (lambda e: os.chdir(e), lambda e: {"PATH": "."}),
-    "path-empty": (lambda e: os.chdir(e), lambda e: {"PATH": ""}),
     "path-none": (lambda e: os.chdir(e), lambda e: {"PATH": None}),
     "cwd-gone": (lambda e: cwd_gone(), None),
     "umask-0": (lambda e: os.umask(0), None),
@@ -102,7 +101,6 @@ SURROUNDINGS = {
     "files-3": (lambda e: hard(resource.RLIMIT_NOFILE, 3), None),
     "files-15": (lambda e: hard(resource.RLIMIT_NOFILE, 15), None),
     "size-0": (lambda e: hard(resource.RLIMIT_FSIZE, 0), None),
-    "sigchld-ignored": (lambda e: ignore({signal.SIGCHLD}), None),
     "signals-ignored": (lambda e: ignore(SIGNALS), None),
     "signals-blocked": (lambda e: signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS), None),
 }

@@ -181,7 +181,6 @@ sub again_beside {
     );
 }
 
-
 # The same, and what a crash has left is gone before
 sub again_swept {
     my ($node, $run, $s) = @_;
