@@ -454,11 +454,12 @@ static void test_file(const char *dir)
 {
 	struct root r = ROOT_CLOSED;
 
-	if (root_open(&r, dir, NULL) < 0)
-		return;
-	put(&r, "etc/pve/qemu-server/100.conf", "name: here\n");
-	put(&r, "etc/pve/qemu-server/101.conf", "name: local\n");
-	put(&r, "etc/pve/nodes/pve-2.lan/qemu-server/101.conf", "name: there\n");
+	TEST("a root with configs in it") {
+		CHECK_NUM(root_open(&r, dir, NULL), 0);
+		put(&r, "etc/pve/qemu-server/100.conf", "name: here\n");
+		put(&r, "etc/pve/qemu-server/101.conf", "name: local\n");
+		put(&r, "etc/pve/nodes/pve-2.lan/qemu-server/101.conf", "name: there\n");
+	}
 	test_read(&r);
 	test_no_config(&r);
 	root_close(&r);
