@@ -6,7 +6,7 @@ package Crash::Jobs;
 use strict;
 use warnings;
 
-use POSIX ();
+use Crash::Exec;
 
 sub _start {
     my ($job) = @_;
@@ -14,12 +14,7 @@ sub _start {
 
     return $pid if $pid;
     delete(@SIG{qw(INT TERM HUP)});
-    open(STDIN, '<', '/dev/null');
-    if (open(STDOUT, '>', $job->{to}) && open(STDERR, '>&', \*STDOUT)) {
-        no warnings 'exec';
-        exec({ $job->{command}[0] } @{$job->{command}});
-    }
-    POSIX::_exit(127);
+    return Crash::Exec::become($job->{to}, $job->{to}, @{$job->{command}});
 }
 
 # run N DONE JOB...: N at a time; a job has `command` and `to`, and DONE is called with each that has ended.

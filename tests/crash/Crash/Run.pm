@@ -7,8 +7,7 @@ package Crash::Run;
 use strict;
 use warnings;
 
-use POSIX ();
-
+use Crash::Exec;
 use Crash::File qw(slurp);
 
 my $SECONDS = 30;	# more than any of this may take
@@ -19,17 +18,6 @@ sub new {
     return bless({ node => $node, inject => $inject }, $class);
 }
 
-# In the child: output into two files, and become the program.
-sub _become {
-    my ($dir, @command) = @_;
-
-    open(STDIN, '<', '/dev/null');
-    open(STDOUT, '>', "$dir/out");
-    open(STDERR, '>', "$dir/err");
-    { no warnings 'exec'; exec({ $command[0] } @command); }
-    POSIX::_exit(127);
-}
-
 # Exit status (128 and the signal's number where one ended it; -1 where it did not end), output, errors
 sub _call {
     my ($self, @command) = @_;
@@ -37,7 +25,7 @@ sub _call {
     my $pid = fork() // die "fork: $!\n";
     my $status;
 
-    _become($dir, @command) if !$pid;
+    Crash::Exec::become("$dir/out", "$dir/err", @command) if !$pid;
     my $ended = eval {
         local $SIG{ALRM} = sub { die "late\n" };
         alarm($SECONDS);

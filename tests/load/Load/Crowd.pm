@@ -11,6 +11,7 @@ use warnings;
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
 
+use Crash::Exec;
 use Crash::File qw(slurp);
 use Load::Random;
 use Load::Vm;
@@ -46,11 +47,7 @@ sub _become {
 
     $ENV{LD_PRELOAD} = $self->{locks} if $self->{locks};
     $ENV{LOAD_LOCKS} = "$self->{node}{dir}/locks";
-    open(STDIN, '<', '/dev/null');
-    open(STDOUT, '>', $out);
-    open(STDERR, '>&', \*STDOUT);
-    { no warnings 'exec'; exec({ $self->{node}{program} } $self->{node}{program}, '--root', $self->{node}{root}, @args); }
-    POSIX::_exit(127);
+    return Crash::Exec::become($out, $out, $self->{node}{program}, '--root', $self->{node}{root}, @args);
 }
 
 # spawn JOB ARGS…: JOB gets what else is known of it
