@@ -66,7 +66,7 @@ files() {
 		LC_ALL=C sort -z | xargs -0 head -v -c -0 | the_same
 }
 
-# alike STORY: it has the same to say in each language. It makes its node itself, at the same place each time.
+# alike STORY N: it has the same to say in each language, N times or more. It makes its node itself, at the same place each time.
 alike() {
 	local name first=$BATS_TEST_TMPDIR/said.C
 
