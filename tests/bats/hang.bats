@@ -160,6 +160,8 @@ ended() { ! kill -0 "$1" 2> /dev/null; }
 
 # dead_on_both mdev|nvidia-vfio PATTERN: VM 100 hangs on the first GPU; dead VMs have a place on it and all of the second one
 dead_on_both() {
+	local v
+
 	two_gpus "$1"
 	for v in 103 110 111; do
 		vm "$v"
@@ -206,10 +208,7 @@ makes_room() {
 
 @test "a GPU hangs on which a dead VM has left something: gc says so, and collects elsewhere (vendor VFIO)" {
 	dead_on_both nvidia-vfio '*/0000:67:00.*/nvidia/*'
-	OUT=$BATS_TEST_TMPDIR/gc
-	"$PVE_VGPU" --root "$ROOT" gc > "$OUT" 2>&1 3>&- &
-	PID=$!
-	PIDS="$PIDS $PID"
+	in_background gc
 	soon ended "$PID"
 	finished
 	assert_success

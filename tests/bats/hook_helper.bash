@@ -105,7 +105,7 @@ soon() {
 	done
 }
 
-# in_background VMID PHASE: the hook as a process of its own, in PID; its output is in OUT
+# in_background VMID PHASE, or a command: as a process of its own, in PID; its output is in OUT
 in_background() {
 	OUT=$BATS_TEST_TMPDIR/out.$1
 	(
@@ -118,7 +118,7 @@ in_background() {
 	PIDS="$PIDS $PID"
 }
 
-# finished: wait for the hook in the background; run's variables are set
+# finished: wait for what is in the background; run's variables are set
 finished() {
 	status=0
 	wait "$PID" || status=$?
