@@ -617,28 +617,27 @@ hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 }
 
 @test "adoption: a VF that another VM has on record by the time that PVE's lock is free is not taken" {
-	local fd lines
+	local lines
 
 	node a40x8-vfio
 	vm 100
 	intent 100 A40-24A
 	hook 100 pre-start
 	rm "$ROOT/run/pve-vgpu/100.json"
-	exec {fd}> "$ROOT/run/qemu-server/pci-id-reservations.lock"
-	flock "$fd"
-	"$PVE_VGPU" --root "$ROOT" 100 pre-start {fd}>&- 3>&- &
-	PIDS+=" $!"
-	soon waited_for run/qemu-server/pci-id-reservations.lock
+	hold "$RESERVED.lock"
+	in_background 100 pre-start
+	soon waited_for "$RESERVED.lock"
 	# Our line goes, the VF is cleared, 101 takes it, and what PVE had reserved for that start is over.
 	jq -cn --arg vf $VF1 --arg gpu $PF1 '{version: 1, vmid: 101, phase: "running", vgpus: [{index: 0, framework: "nvidia-vfio", gpu: $gpu,
 		parent: $vf, type: "nvidia-575"}]}' > "$ROOT/run/pve-vgpu/101.json"
-	lines=$(grep -v "^$VF1 " "$ROOT/run/qemu-server/pci-id-reservations" || true)
-	printf '%s' "$lines" > "$ROOT/run/qemu-server/pci-id-reservations"
-	exec {fd}>&-
-	wait "${PIDS##* }"
+	lines=$(reservations | grep -v "^$VF1 " || true)
+	printf '%s' "$lines" > "$ROOT/$RESERVED"
+	release_held
+	finished
+	assert_success
 	assert_equal "$(state 100 '.vgpus[0].parent')" $VF2
 	assert_equal "$(state 101 '.vgpus[0].parent')" $VF1
-	run ! grep "^$VF1 " "$ROOT/run/qemu-server/pci-id-reservations"
+	run ! grep "^$VF1 " "$ROOT/$RESERVED"
 }
 
 @test "remove: a VF of create's that PVE has given to a VM by now is left alone" {
