@@ -119,7 +119,7 @@ static int adopt_vf(struct adoption *a, const struct want *w, const struct vgpu 
 	}
 	if (rc > 0)
 		keep(a, v, w->index);
-	else
+	else if (rc == 0)
 		release_reservation(a->c, v);
 	return rc;
 }
