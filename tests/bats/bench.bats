@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 # The parts of tests/bench that measure nothing: what is read of strace and of the node, tables, plots, and the verdict.
 
+# shellcheck source=tests/bats/stack.bash
+. "$BATS_TEST_DIRNAME/stack.bash"
 bats_require_minimum_version 1.5.0
 
 setup() {
