@@ -216,7 +216,7 @@ options_of() {
 @test "what an admin has written of an option is text, also where it looks like a program of sed's" {
 	cd "$BATS_TEST_TMPDIR"
 	run -1 "$TOP/completions/complete" pve-vgpu set 100 $'--x/w made\n#=a'
-	assert_output ''
+	assert_equal "$output" ''
 	[ ! -e made ]
 	run -0 "$TOP/completions/complete" pve-vgpu set 100 A40-24A --mode=
 	assert_output $'--mode=auto\n--mode=native\n--mode=args\n--mode=wrapper'

@@ -81,7 +81,7 @@ unit_run() {
 		SystemCallArchitectures=native 'ProtectSystem=(strict|full)' 'CapabilityBoundingSet=.+'; do
 		# Its status is another in each version.
 		run grep -LxE "$setting" "$TOP"/systemd/*.service
-		assert_output ''
+		assert_equal "$output" ''
 	done
 	# Debian 11's looks at no file.
 	systemd-analyze --help | grep -q -e --offline || return 0
