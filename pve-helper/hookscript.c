@@ -85,10 +85,13 @@ static int look_at(const struct root *r, const char *path, struct err *e)
 {
 	AUTO_FD int fd = root_openat(r, path, O_PATH, 0);
 	struct stat st;
+	int rc = fd < 0 ? fd : 0;
 
-	if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR)
-		return fail_errno(e, -fd, "look at %s", QUOTED(path));
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (rc == 0 && fstat(fd, &st) < 0)
+		rc = -errno;
+	if (rc < 0 && rc != -ENOENT && rc != -ENOTDIR)
+		return fail_errno(e, -rc, "look at %s", QUOTED(path));
+	if (rc < 0 || !S_ISREG(st.st_mode))
 		return fail(e, -ENOENT, "there is no file %s", QUOTED(path));
 	if (!(st.st_mode & 0111))
 		return fail(e, -EACCES, "%s is not executable", QUOTED(path));

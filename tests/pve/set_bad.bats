@@ -304,7 +304,7 @@ kill_us() {
 	unset_ok 100
 	echo 'hookscript: local:snippets/copy' >> "$(conf_file 100)"
 	# storages, the copy, and what the program has, each as often as it is looked at
-	run -0 sed -n 's!^\([^ ]*\) read \(openat2\|read\) .*/\(storage\.cfg\|snippets/copy\)$!\1!p; s!^\([^ ]*\) read read .*/bin/pve-vgpu$!\1!p' "$points"
+	run -0 sed -n 's!^\([^ ]*\) read [a-z0-9]* .*/\(storage\.cfg\|snippets/copy\)/\{0,1\}$!\1!p; s!^\([^ ]*\) read read .*/bin/pve-vgpu$!\1!p' "$points"
 	[ ${#lines[@]} -ge 15 ]
 	for at in "${lines[@]}"; do
 		refused_as_before 100 'Input/output error' "$INJECT" --reads --at "$at" --errno EIO -- "$PVE_VGPU" --root "$ROOT" "${set[@]}"
@@ -372,7 +372,7 @@ kill_us() {
 	"$INJECT" --reads --points "$points" -- "$PVE_VGPU" --root "$ROOT" unset 100
 	assert_conf 100 'hookscript: local:snippets/own.sh'
 	set_ok 100 A40-24A
-	run -0 sed -n 's!^\([^ ]*\) read [a-z0-9]* .*/\(storage\.cfg\|snippets/own\.sh\)$!\1!p' "$points"
+	run -0 sed -n 's!^\([^ ]*\) read [a-z0-9]* .*/\(storage\.cfg\|snippets/own\.sh\)/\{0,1\}$!\1!p' "$points"
 	[ ${#lines[@]} -ge 4 ]
 	for at in "${lines[@]}"; do
 		refused_as_before 100 'Input/output error' "$INJECT" --reads --at "$at" --errno EIO -- "$PVE_VGPU" --root "$ROOT" unset 100
