@@ -95,10 +95,18 @@ static int is_of_another(const struct adoption *a, const struct bdf *vf, struct 
 	return rc;
 }
 
+/* Whether a process other than the VM's own QEMU has it open. */
+static bool is_foreign(const struct adoption *a, const struct vgpu *v)
+{
+	pid_t pid = release_opener(a->c, v);
+
+	return pid && pid != a->qemu;
+}
+
 /*
  * Adopt a vendor VF: it stays reserved, or the next VM that starts through a
- * mapping takes it. found: no record of this VM names it. 1: adopted; 0: PVE has
- * given it to another VM by now.
+ * mapping takes it. found: no record of this VM names it. 1: adopted; 0: another VM
+ * has it by now.
  */
 static int adopt_vf(struct adoption *a, const struct want *w, const struct vgpu *v, bool found, struct err *e)
 {
@@ -115,7 +123,8 @@ static int adopt_vf(struct adoption *a, const struct want *w, const struct vgpu 
 	rc = framework_nvidia_vfio.present(&a->c->root, v, e);
 	if (rc > 0 && found) {
 		rc = is_of_another(a, &v->parent, e);
-		rc = rc < 0 ? rc : !rc;
+		/* One that had it may have given it up to us, and its QEMU be on its way out. */
+		rc = rc < 0 ? rc : !rc && !is_foreign(a, v);
 	}
 	if (rc > 0)
 		keep(a, v, w->index);
@@ -140,14 +149,6 @@ static int adopt_recorded_vf(struct adoption *a, const struct want *w, struct er
 		return remove_stale(a, v, e);
 	rc = adopt_vf(a, w, v, false, e);
 	return rc < 0 ? rc : 0;
-}
-
-/* Whether a process other than the VM's own QEMU has it open. */
-static bool is_foreign(const struct adoption *a, const struct vgpu *v)
-{
-	pid_t pid = release_opener(a->c, v);
-
-	return pid && pid != a->qemu;
 }
 
 /* A vendor VF without a record of ours that PVE has reserved for this very VM. */
