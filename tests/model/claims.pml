@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /*
  * What keeps several VMs from each other: three VMs that start and stop as they
- * like, two GPUs with two places each, one gc, vGPUs made by hand at the first
- * place of each GPU, and anything of pve-vgpu killed before any step. Claim,
- * create, launch, release and gc are always there; the rest is asked for:
+ * like, two GPUs with two places each, one gc, vGPUs made by hand, one on a GPU at a
+ * time, and anything of pve-vgpu killed before any step. Claim, create, launch, release
+ * and gc are always there; the rest is asked for:
  * ADOPT	a start takes over what its VM has from before, or clears it
  * SELFCLEAN	the driver, or qemu-server, removes what QEMU has let go of (mdev)
- * LOST		a record is lost (mdev)
+ * LOST		records are lost; with LOST_ONCE one is, once, and one whose vGPU is there
  * UNSEEN	QEMU is launched and not seen yet, is seen and has nothing open yet,
  *		is not seen any more and still has it open; and start-grace
  * LINES	PVE's reservations, its own clean-up by them, post-start, and another VM of PVE's
@@ -15,19 +15,20 @@
  * With MARKED a vGPU shows whose it is, as an mdev's UUID does; without, it shows
  * that it is there alone, as a vendor VF does, and the record has "created".
  *
- * No VM and no GPU differs from another but by its name, and no step may make
- * them differ: symmetry.h stores each state under one of its names. So the last
- * pass of gc takes the VMs in any order, and what is no place is NOWHERE.
+ * No VM, no GPU and no place of a GPU differs from another but by its name, and no step
+ * may make them differ: symmetry.h stores each state under one of its names. So a claim is of
+ * any free place, the last pass of gc takes the VMs in any order, and what is no place is NOWHERE.
  *
  * atomic is what happens at once: one system call that others see, together with
  * - what nobody changes but the holder of the VM's lock: its record and "created",
  * - what the node lock keeps still: no record is added, and what is made is made
  *   at a place that has one, or by hand (MAY_MAKE),
  * - the locks: one that is taken later, or let go of earlier, shows others
- *   nothing but a wait, and whoever is killed lets go of all,
+ *   nothing but a wait, and whoever is killed lets go of all; so a task of PVE's begins when the
+ *   hook has the VM's lock (BEGIN), and one whose QEMU has ended while it waited for it ends with it,
  * - LINES: PVE's lock of its reservations, held over the last look at them and the write; the
- *   VM's lock, phase and line of a post-start; the second look at what is adopted, and the line
- *   of the VF that the record named before.
+ *   VM's lock, phase and line of a post-start; the look whether anybody has open what is adopted,
+ *   and the line of the VF that the record named before.
  */
 #ifndef NVM
 #define NVM	3
@@ -37,6 +38,7 @@
 #define NOWHERE	4		/* no place */
 #define OTHER	4		/* the maker of what is not ours, an owner without pve-vgpu; as a holder of locks: gc */
 #define GC	4
+#define NOBODYS	5		/* made for a VM, on a vendor VF of which its record is lost, or which it has given up (LOST) */
 
 byte on[NPLACE];		/* who made what is there: with MARKED pve-vgpu sees it, else != 0 alone */
 byte at[4];			/* place + 1 of the VM's QEMU; 0: no QEMU */
@@ -51,6 +53,12 @@ bit cfg[4];			/* PVE's lock of the VM's config: its task is at work */
 byte vm_lock[4], gpu_lock[2];	/* the node lock is held within one step alone */
 byte rec[4];			/* place + 1; 0: no record */
 bit begun[4];			/* "created" of the record */
+#ifdef LOST_ONCE
+bit was_lost;
+#endif
+#if defined(LOST) && !defined(MARKED)
+bit lost[4];			/* the record of a VM with a QEMU is */
+#endif
 bit last;			/* nobody but gc does anything any more */
 bit passed[4];			/* by then gc has looked at the VM */
 #ifdef SELFCLEAN
@@ -178,6 +186,16 @@ bit other_holds;		/* the other VM's QEMU has it open */
 #else
 #define STILL_THERE(p)	(on[p] != 0)
 #endif
+#ifdef NO_OWNER_LOOK
+#define OF_ANOTHER(i, p) false
+#else
+#define OF_ANOTHER(i, p) RECORDED_BY_OTHER(i, p)
+#endif
+#ifdef NO_OPENER_LOOK
+#define OPENED(p)	false
+#else
+#define OPENED(p)	OPEN(p)
+#endif
 
 /* runstate_write() of a claim */
 #ifdef CLAIMS_MAY_MEET
@@ -206,15 +224,23 @@ bit other_holds;		/* the other VM's QEMU has it open */
 	if :: vm_lock[2] == me -> vm_lock[2] = 0 :: else fi; \
 	if :: vm_lock[3] == me -> vm_lock[3] = 0 :: else fi
 
+#if defined(LOST) && !defined(MARKED)
+#define IS_OWN(i, p)	(on[p] == i || on[p] == NOBODYS)
+#define GIVES_UP(i, p)	if :: on[p] == i && LINE_OF_OTHER(i, p) -> on[p] = NOBODYS :: else fi
+#else
+#define IS_OWN(i, p)	(on[p] == i)
+#define GIVES_UP(i, p)	skip
+#endif
+
 /*
  * The write to the driver: one at a time on a GPU, of what is the VM's own, and not in use,
  * nor about to be. The last look at PVE's lines and the write are under PVE's lock, hence one step.
  */
 #define REMOVE(me, i, p) \
 	if \
-	:: !PRESENT(i, p) || NEXT_OWNER(i, p) \
+	:: !PRESENT(i, p) || NEXT_OWNER(i, p) -> GIVES_UP(i, p) \
 	:: PRESENT(i, p) && !NEXT_OWNER(i, p) -> assert(gpu_lock[GPU(p)] == me); assert(on[p] != OTHER); \
-		assert(on[p] == i); assert(!OPEN(p)); assert(at[i] != p + 1); assert(!promised[i]); \
+		assert(IS_OWN(i, p)); assert(!OPEN(p)); assert(at[i] != p + 1); assert(!promised[i]); \
 		assert(!LINE_OF_OTHER(i, p)); on[p] = 0; NOT_DUE(p) \
 	fi; \
 	DROP_GPU_LOCK(me, p)
@@ -227,10 +253,11 @@ bit other_holds;		/* the other VM's QEMU has it open */
 #define FORGET_FIRST(i)
 #endif
 /* release_one() in pve-helper/release.c: lock_gpu() and look_for_opener(); remove() of lib/framework_*.c, which may fail */
-#define RELEASE_ONE(by, vmid, place) \
+#define RELEASE_ONE(by, vmid, place, done) \
 	FORGET_FIRST(vmid) \
 	if \
-	:: atomic { GPU_LOCK_FREE(place) && (!SEEN_OPEN(place) || NEXT_OWNER(vmid, place)) -> TAKE_GPU_LOCK(by, place) } \
+	:: atomic { GPU_LOCK_FREE(place) && NEXT_OWNER(vmid, place) -> GIVES_UP(vmid, place); goto done } \
+	:: atomic { GPU_LOCK_FREE(place) && !SEEN_OPEN(place) && !NEXT_OWNER(vmid, place) -> TAKE_GPU_LOCK(by, place) } \
 	:: atomic { GPU_LOCK_FREE(place) && SEEN_OPEN(place) && !NEXT_OWNER(vmid, place) -> DIES } \
 	:: atomic { CRASH -> DIES } \
 	fi; \
@@ -248,7 +275,17 @@ bit other_holds;		/* the other VM's QEMU has it open */
 	(line[p] == i && on[p] != 0 && !OPEN(p) && rec[i] != p + 1 && !RECORDED_BY_OTHER(i, p))
 #define FOUND_ANY(i)	(FOUND(i, 0) || FOUND(i, 1) || FOUND(i, 2) || FOUND(i, 3))
 #define ADOPT_FOUND(i, place) \
-	:: atomic { !vm_lock[i] && !at[i] && !HAS_MADE(i) && FOUND(i, place) -> vm_lock[i] = i; p = place; goto adopt }
+	:: atomic { MAY_BEGIN(i) && !at[i] && !HAS_MADE(i) && FOUND(i, place) -> BEGIN(i); p = place; goto adopt }
+/* The next one that PVE has reserved for it, or none. */
+#define GO_ON \
+	if \
+	:: FOUND(i, 0) -> p = 0; goto adopt \
+	:: FOUND(i, 1) -> p = 1; goto adopt \
+	:: FOUND(i, 2) -> p = 2; goto adopt \
+	:: FOUND(i, 3) -> p = 3; goto adopt \
+	:: rec[i] != 0 -> p = rec[i] - 1; goto gone \
+	:: rec[i] == 0 -> p = NOWHERE; goto claim \
+	fi
 #else
 #define FOUND_ANY(i)	false
 #endif
@@ -260,7 +297,15 @@ bit other_holds;		/* the other VM's QEMU has it open */
 #define CLEANS(i, p)	(on[p] == i && !OPEN(p) && !IS_DUE(p))
 #define CLEAN(p)	on[p] = 0
 #endif
-#define PVE_CLEANS(i, p) :: atomic { !at[i] && CLEANS(i, p) -> CLEAN(p); goto hook }
+#define PVE_CLEANS(i, p) :: atomic { !last && !cfg[i] && !at[i] && CLEANS(i, p) -> CLEAN(p) }
+
+/*
+ * PVE's task: a start, or what it does after the end of a QEMU, which may be late and find the VM running. It does not
+ * come while a QEMU is launched and not seen. It has PVE's lock from before it waits for the VM's. But that lock keeps
+ * gc away and nobody else, so one that waits shows others nothing that they would not meet without it.
+ */
+#define MAY_BEGIN(i)	(!last && !cfg[i] && !vm_lock[i] && qemu[i] != LAUNCHED)
+#define BEGIN(i)	ORDER(i); vm_lock[i] = i; cfg[i] = 1
 
 #define IS_LAUNCHED(i, p) at[i] = p + 1; promised[i] = 0
 #ifdef UNSEEN
@@ -275,41 +320,40 @@ proctype vm(byte i)
 	byte p = NOWHERE;
 
 end_idle:
-	/*
-	 * PVE's task: a start, or what it does after the end of a QEMU, which may be late and find the VM
-	 * running. It does not come while a QEMU is launched and not seen.
-	 */
-	atomic { !last && qemu[i] != LAUNCHED -> cfg[i] = 1 };
-
+	do
 	/*
 	 * start_vm(), post_stop(), hook_undo_start(): lock_vm(), runstate_read(), release(), try_one(). A start
 	 * first clears what is left, remove_stale() and forget_gone(), so what all of them do first is the same.
 	 */
-hook:
-	if
-	:: atomic { !vm_lock[i] && rec[i] == 0 && !at[i] && !THERE(i) && !FOUND_ANY(i) -> ORDER(i); vm_lock[i] = i; goto claim }
+	:: atomic { MAY_BEGIN(i) && rec[i] == 0 && !at[i] && !THERE(i) && !FOUND_ANY(i) -> BEGIN(i); goto claim }
 #ifdef LINES
-	:: atomic { !vm_lock[i] && rec[i] != 0 && !HAS_MADE(i) -> ORDER(i); vm_lock[i] = i; p = rec[i] - 1; goto gone }
+	:: atomic { MAY_BEGIN(i) && rec[i] != 0 && !HAS_MADE(i) -> BEGIN(i); p = rec[i] - 1; goto gone }
 	ADOPT_FOUND(i, 0) ADOPT_FOUND(i, 1) ADOPT_FOUND(i, 2) ADOPT_FOUND(i, 3)
 #else
-	:: atomic { !vm_lock[i] && rec[i] != 0 && !HAS_MADE(i) && !at[i] && !HAS_LOST(i) -> ORDER(i); vm_lock[i] = i; FORGET(i); goto claim }
-	:: atomic { !vm_lock[i] && rec[i] != 0 && !HAS_MADE(i) -> FORGET(i); TASK_ENDS; goto end_idle }
+	:: atomic { MAY_BEGIN(i) && rec[i] != 0 && !HAS_MADE(i) && !at[i] && !HAS_LOST(i) -> BEGIN(i); FORGET(i); goto claim }
+	:: atomic { MAY_BEGIN(i) && rec[i] != 0 && !HAS_MADE(i) -> FORGET(i) }
 #endif
 #ifdef ADOPT
 	/* take_over(): it serves what is wanted */
-	:: atomic { !vm_lock[i] && THERE(i) && !at[i] -> ORDER(i); vm_lock[i] = i; p = THERE_AT(i); goto adopt }
+	:: atomic { MAY_BEGIN(i) && THERE(i) && !at[i] -> BEGIN(i); p = THERE_AT(i); goto adopt }
 #endif
 #ifdef LOST
-	:: atomic { !vm_lock[i] && HAS_LOST(i) && !at[i] -> ORDER(i); vm_lock[i] = i; p = THERE_AT(i) }
+	:: atomic { MAY_BEGIN(i) && HAS_LOST(i) && !at[i] -> BEGIN(i); p = THERE_AT(i); break }
 #endif
-	:: atomic { !vm_lock[i] && HAS_MADE(i) && !RUNS(i) -> ORDER(i); vm_lock[i] = i; p = rec[i] - 1 }
-	/* it has no record, or runs, or is killed */
-	:: atomic { (rec[i] == 0 || RUNS(i) || CRASH) -> TASK_ENDS; goto end_idle }
+	:: atomic { MAY_BEGIN(i) && HAS_MADE(i) && !RUNS(i) -> BEGIN(i); p = rec[i] - 1; break }
 #if defined(SELFCLEAN) || defined(LINES)
 	PVE_CLEANS(i, 0) PVE_CLEANS(i, 1) PVE_CLEANS(i, 2) PVE_CLEANS(i, 3)
 #endif
-	fi;
-	RELEASE_ONE(i, i, p);
+#if defined(UNSEEN) || defined(LINES)
+	/* After a launch qemu-server waits until QEMU is seen, or has ended, and calls post-start; or its task is killed. */
+#ifdef LINES
+	:: atomic { cfg[i] && !vm_lock[i] && VISIBLE(i) && rec[i] != 0 && !LINE_OF_OTHER(i, rec[i] - 1) -> \
+		line[rec[i] - 1] = i; holds[rec[i] - 1] = BY_PID; cfg[i] = 0 }
+#endif
+	:: atomic { cfg[i] -> cfg[i] = 0 }
+#endif
+	od;
+	RELEASE_ONE(i, i, p, gone);
 gone:
 #ifdef LINES
 	STEP(true, DROP_LINE(i, p));
@@ -329,7 +373,12 @@ claim:
 #ifdef GPU_LOCK_FIRST
 	STEP(gpu_lock[0] == 0, gpu_lock[0] = i);
 #endif
-#define FREE(p)	(on[p] == 0 && !TAKEN(p) && !LINE_OF_OTHER(i, p))
+#ifdef MARKED
+#define FREE(p)	(on[p] == 0 && !TAKEN(p))
+#else
+/* What is on a vendor VF is looked at under its GPU's lock alone. */
+#define FREE(p)	(!TAKEN(p) && !LINE_OF_OTHER(i, p))
+#endif
 #define NONE_FREE (!FREE(0) && !FREE(1) && !FREE(2) && !FREE(3))
 #ifdef NO_NODE_LOCK
 	/* Then others' records come between the look and the write. */
@@ -339,9 +388,9 @@ claim:
 #endif
 	if
 	:: atomic { FREE(0) -> THEN(i, 0) }
-	:: atomic { !FREE(0) && FREE(1) -> THEN(i, 1) }
+	:: atomic { FREE(1) -> THEN(i, 1) }
 	:: atomic { FREE(2) -> THEN(i, 2) }
-	:: atomic { !FREE(2) && FREE(3) -> THEN(i, 3) }
+	:: atomic { FREE(3) -> THEN(i, 3) }
 	:: atomic { NONE_FREE -> HOOK_ENDS; goto end_idle }
 	:: atomic { CRASH -> DIES }
 	fi;
@@ -381,66 +430,64 @@ claim:
 	STEP(true, WRITE_RECORD(i, p); begun[i] = 1; vm_lock[i] = 0; promised[i] = 1);
 #endif
 	/*
-	 * The next hookscript may refuse all the same: hook_undo_start(). Or qemu-server
-	 * goes on, and launches QEMU; or it fails, or is killed.
+	 * The next hookscript may refuse all the same, and hook_undo_start() comes, as a post-stop would. Or
+	 * qemu-server goes on, and launches QEMU; or it fails, or is killed.
 	 */
 made:
 	if
-	:: atomic { true -> p = NOWHERE; promised[i] = 0; goto hook }
 	:: atomic { true -> TASK_ENDS; goto end_idle }
 #if defined(LINES)
 	:: atomic { !LINE_OF_OTHER(i, p) -> SET_LINE(i, p);
-		if :: on[p] == 0 -> on[p] = i :: else fi; LAUNCH(i, p); goto launched }
+		if :: on[p] == 0 -> on[p] = i :: else fi; LAUNCH(i, p); p = NOWHERE; goto end_idle }
 #elif defined(UNSEEN)
-	:: atomic { true -> assert(on[p] == i); LAUNCH(i, p); goto launched }
+	:: atomic { true -> assert(on[p] == i); LAUNCH(i, p); p = NOWHERE; goto end_idle }
 #else
 	:: atomic { true -> assert(on[p] == i); LAUNCH(i, p); TASK_ENDS; goto end_idle }
 #endif
 	fi;
 
-#if defined(UNSEEN) || defined(LINES)
-	/* qemu-server waits until QEMU is seen, or has ended, and calls post-start; or its task is killed */
-launched:
-	if
-#ifdef LINES
-	:: atomic { qemu[i] != LAUNCHED && !vm_lock[i] && rec[i] != 0 && !LINE_OF_OTHER(i, p) && VISIBLE(i) -> \
-		line[p] = i; holds[p] = BY_PID; TASK_ENDS; goto end_idle }
-#endif
-	:: atomic { true -> TASK_ENDS; goto end_idle }
-	fi;
-#endif
-
 #ifdef ADOPT
 adopt:
 #ifdef LINES
-	/* adopt_vf(): reservation_set(), present(); forget_gone() */
+	/* adopt_vf(): reservation_set(), present(), is_of_another(), release_reservation(); forget_gone() */
 	if
 	:: atomic { !LINE_OF_OTHER(i, p) -> SET_LINE(i, p) }
-	:: atomic { LINE_OF_OTHER(i, p) && rec[i] != 0 -> p = rec[i] - 1; goto gone }
-	:: atomic { LINE_OF_OTHER(i, p) && rec[i] == 0 -> p = NOWHERE; goto claim }
+	:: atomic { LINE_OF_OTHER(i, p) -> if :: rec[i] == p + 1 -> GIVES_UP(i, p) :: else fi; GO_ON }
 	:: atomic { CRASH -> DIES }
 	fi;
 	if
-	:: atomic { STILL_THERE(p) -> assert(on[p] == i);
-		if :: rec[i] != 0 && rec[i] != p + 1 -> DROP_LINE(i, rec[i] - 1) :: else fi }
-	:: atomic { !STILL_THERE(p) && rec[i] != 0 -> p = rec[i] - 1; goto gone }
-	:: atomic { !STILL_THERE(p) && rec[i] == 0 -> p = NOWHERE; goto claim }
+	:: atomic { STILL_THERE(p) && rec[i] == p + 1 -> goto keep }
+	:: atomic { STILL_THERE(p) && rec[i] != p + 1 -> skip }
+	:: atomic { !STILL_THERE(p) -> goto give_back }
 	:: atomic { CRASH -> DIES }
 	fi;
+	if
+	:: atomic { !OF_ANOTHER(i, p) -> skip }
+	:: atomic { OF_ANOTHER(i, p) -> goto give_back }
+	:: atomic { CRASH -> DIES }
+	fi;
+	if
+	:: atomic { !OPENED(p) -> if :: rec[i] != 0 -> DROP_LINE(i, rec[i] - 1) :: else fi; goto keep }
+	:: atomic { OPENED(p) -> skip }
+	:: atomic { CRASH -> DIES }
+	fi;
+give_back:
+	STEP(true, DROP_LINE(i, p); GO_ON);
+keep:
 #endif
 	/* claim(): scan_taken(), runstate_write() */
 #ifdef MARKED
 	STEP(true, rec[i] = p + 1; vm_lock[i] = 0; promised[i] = 1);
 #else
-	STEP(true, assert(!RECORDED_BY_OTHER(i, p)); rec[i] = p + 1; begun[i] = 1; vm_lock[i] = 0; promised[i] = 1);
+	STEP(true, assert(IS_OWN(i, p)); assert(!RECORDED_BY_OTHER(i, p)); on[p] = i; \
+		rec[i] = p + 1; begun[i] = 1; vm_lock[i] = 0; promised[i] = 1);
 #endif
 #if defined(MARKED) && defined(SELFCLEAN)
 	/* As above, and the driver may have removed it. */
 	if
-	:: atomic { true -> p = NOWHERE; promised[i] = 0; goto hook }
 	:: atomic { true -> TASK_ENDS; goto end_idle }
 #ifdef UNSEEN
-	:: atomic { true -> LAUNCH(i, p); goto launched }
+	:: atomic { true -> LAUNCH(i, p); p = NOWHERE; goto end_idle }
 #else
 	:: atomic { on[p] == i -> LAUNCH(i, p); TASK_ENDS; goto end_idle }
 #endif
@@ -477,20 +524,16 @@ refuse:
 #define CLEAR_AT(i, p)	(on[p] != i)
 #define LAPSE_TIMED(p)	skip
 #endif
-/* What a lost record named on vendor VFIO is known by PVE's line alone, to the VM's next start. */
-#if defined(LOST) && !defined(MARKED)
-#define FORGOTTEN	true
-#else
-#define FORGOTTEN	false
-#endif
 #define CLEAR(i)	(CLEAR_AT(i, 0) && CLEAR_AT(i, 1) && CLEAR_AT(i, 2) && CLEAR_AT(i, 3))
 #define SETTLED(i)	(!cfg[i] && qemu[i] != LAUNCHED && qemu[i] != EXITING)
 /* The last pass, in any order */
 #define PASS(i) \
 	:: atomic { !passed[i] && LEFT(i) -> assert(vm_lock[i] == 0); passed[i] = 1; GC_TAKES(i); v = i; goto look }
 #define DONE(i)		(passed[i] || !LEFT(i))
+#define TAKES_FOREIGN(p) :: atomic { !last && on[p] != 0 && !RECORDED(p) -> assert(on[p] != OTHER); on[p] = 0 }
 
-#define DIES		goto let_go
+#define LETS_GO	LET_GO(GC); p = NOWHERE; v = 0; if :: !last -> goto end_gc :: last -> goto next fi
+#define DIES		LETS_GO
 proctype gc()
 {
 	byte v, p = NOWHERE;
@@ -505,7 +548,7 @@ end_gc:
 	:: GC_LOOKS_AT(2)
 	:: GC_LOOKS_AT(3)
 #ifdef GC_TAKES_FOREIGN
-	:: atomic { !last && on[0] != 0 && !RECORDED(0) -> assert(on[0] != OTHER); on[0] = 0 }
+	TAKES_FOREIGN(0) TAKES_FOREIGN(1) TAKES_FOREIGN(2) TAKES_FOREIGN(3)
 #endif
 	/* PVE is at work on no VM: gc comes once more, and nothing disturbs it. */
 	:: atomic { !last && SETTLED(1) && SETTLED(2) && SETTLED(3) -> last = 1; v = 0;
@@ -514,29 +557,22 @@ end_gc:
 	/* why_alive(): vm_qemu_pid(); release(), try_one() */
 look:
 	if
-	:: atomic { RUNS(v) -> skip }; goto let_go
-	:: atomic { !RUNS(v) && !LEFT(v) -> skip }; goto let_go
+	:: atomic { RUNS(v) || !LEFT(v) -> LETS_GO }
 #ifdef KEEP_GONE
-	:: atomic { !RUNS(v) && rec[v] != 0 && !HAS_MADE(v) -> skip }; goto let_go
+	:: atomic { !RUNS(v) && rec[v] != 0 && !HAS_MADE(v) -> LETS_GO }
 #else
-	:: atomic { !RUNS(v) && rec[v] != 0 && !HAS_MADE(v) -> p = rec[v] - 1 }; goto forget
+	:: atomic { !RUNS(v) && rec[v] != 0 && !HAS_MADE(v) -> p = rec[v] - 1; goto forget }
 #endif
 	:: atomic { !RUNS(v) && HAS_MADE(v) -> p = rec[v] - 1 }
 	:: atomic { !RUNS(v) && HAS_LOST(v) -> p = PLACE_OF(v) }
 	:: atomic { CRASH -> DIES }
 	fi;
-	RELEASE_ONE(GC, v, p);
+	RELEASE_ONE(GC, v, p, forget);
 forget:
 #ifdef LINES
 	STEP(true, DROP_LINE(v, p));
 #endif
-	STEP(true, FORGET(v));
-let_go:
-	atomic {
-		LET_GO(GC);
-		p = NOWHERE; v = 0;
-		if :: !last -> goto end_gc :: last fi
-	};
+	STEP(true, FORGET(v); LETS_GO);
 next:
 	if
 	PASS(1) PASS(2) PASS(3)
@@ -548,7 +584,7 @@ next:
 		do
 		:: v <= NVM ->
 			if
-			:: at[v] == 0 -> assert(rec[v] == 0); assert(FORGOTTEN || CLEAR(v))
+			:: at[v] == 0 -> assert(rec[v] == 0); assert(CLEAR(v))
 			:: else -> assert(qemu[v] == SEEN || on[at[v] - 1] == v)
 			fi;
 			v++
@@ -577,25 +613,47 @@ end_all:
 #define LETS_GO_OF(p)	skip
 #define DRIVER(p)
 #endif
+#if defined(LOST) && !defined(MARKED)
+#define NAMELESS(i)	if :: lost[i] && on[at[i] - 1] == i -> on[at[i] - 1] = NOBODYS :: else fi; lost[i] = 0
+#define LOSES(i, p) \
+	if \
+	:: on[p] == i && at[i] == 0 -> on[p] = NOBODYS \
+	:: on[p] == i && at[i] != 0 -> lost[i] = 1 \
+	:: else \
+	fi
+#else
+#define NAMELESS(i)	skip
+#define LOSES(i, p)	skip
+#endif
+/* qemu-server, which waits for it to be seen, has nothing more to do but to end. */
+#define NOT_SEEN_ANY_MORE(i) LAPSE_PID(i); if :: vm_lock[i] != i -> cfg[i] = 0 :: else fi
+#define IS_GONE(i)	NAMELESS(i); qemu[i] = NO_QEMU; at[i] = 0; NOT_SEEN_ANY_MORE(i)
 #ifdef UNSEEN
 /* Nobody else's, and nobody else has it. */
 #define TAKES_IT(i) \
 	if \
-	:: !PRESENT(i, at[i] - 1) -> qemu[i] = NO_QEMU; at[i] = 0; LAPSE_PID(i) \
+	:: !PRESENT(i, at[i] - 1) -> IS_GONE(i) \
 	:: else -> assert(on[at[i] - 1] == i); assert(!OPEN(at[i] - 1)); qemu[i] = HOLDS; NOT_DUE(at[i] - 1) \
 	fi
 #define QEMU(i) \
 	:: atomic { !last && qemu[i] == LAUNCHED -> qemu[i] = SEEN } \
-	:: atomic { !last && (qemu[i] == LAUNCHED || qemu[i] == SEEN) -> qemu[i] = NO_QEMU; at[i] = 0; LAPSE_PID(i) } \
+	:: atomic { !last && (qemu[i] == LAUNCHED || qemu[i] == SEEN) -> IS_GONE(i) } \
 	:: atomic { !last && qemu[i] == SEEN -> TAKES_IT(i) } \
-	:: atomic { !last && qemu[i] == HOLDS -> qemu[i] = EXITING; LAPSE_PID(i) } \
-	:: atomic { !last && qemu[i] == EXITING -> LETS_GO_OF(at[i] - 1); qemu[i] = NO_QEMU; at[i] = 0 }
+	:: atomic { !last && qemu[i] == HOLDS -> qemu[i] = EXITING; NOT_SEEN_ANY_MORE(i) } \
+	:: atomic { !last && qemu[i] == EXITING -> LETS_GO_OF(at[i] - 1); IS_GONE(i) }
 #else
-#define QEMU(i)	:: atomic { !last && at[i] -> LETS_GO_OF(at[i] - 1); at[i] = 0; qemu[i] = NO_QEMU; LAPSE_PID(i) }
+#define QEMU(i)	:: atomic { !last && at[i] -> LETS_GO_OF(at[i] - 1); IS_GONE(i) }
+#endif
+#ifdef LOST_ONCE
+#define MAY_BE_LOST(i)	(!was_lost && on[rec[i] - 1] == i)
+#define IS_LOST	was_lost = 1
+#else
+#define MAY_BE_LOST(i)	true
+#define IS_LOST	skip
 #endif
 #ifdef LOST
 #define RECORD_LOST(i) \
-	:: atomic { !last && rec[i] && !cfg[i] && !vm_lock[i] && qemu[i] != LAUNCHED -> FORGET(i) }
+	:: atomic { !last && rec[i] && !cfg[i] && !vm_lock[i] && qemu[i] != LAUNCHED && MAY_BE_LOST(i) -> IS_LOST; LOSES(i, rec[i] - 1); FORGET(i) }
 #else
 #define RECORD_LOST(i)
 #endif
@@ -615,7 +673,7 @@ end_all:
 #define ANOTHER_VM(p) \
 	:: atomic { !last && NO_OTHER && on[p] != OTHER && MAY_STEAL(p) && !LINE_OF_OTHER(OTHER, p) -> SET_LINE(OTHER, p) } \
 	:: atomic { !last && OTHERS(p) && on[p] != OTHER && !OPEN(p) -> on[p] = OTHER } \
-	:: atomic { !last && OTHERS(p) && on[p] == OTHER && !other_holds -> assert(!OPEN(p)); other_holds = 1; holds[p] = BY_PID } \
+	:: atomic { !last && OTHERS(p) && on[p] == OTHER && !other_holds -> assert(!OPEN(p)); other_holds = 1 } \
 	:: atomic { !last && OTHERS(p) && other_holds -> other_holds = 0 } \
 	:: atomic { !last && OTHERS(p) && !other_holds -> \
 		if :: !OPEN(p) -> on[p] = 0 :: else fi; line[p] = 0; holds[p] = 0 }
@@ -624,9 +682,9 @@ end_all:
 #define LINE_LAPSES(p)
 #define ANOTHER_VM(p)
 #endif
-/* Somebody makes a vGPU by hand, and takes it away again. */
+/* Somebody makes a vGPU by hand, one on a GPU at a time, and takes it away again. */
 #define STRANGER(p) \
-	:: atomic { !last && MAY_MAKE(p) -> on[p] = OTHER } \
+	:: atomic { !last && MAY_MAKE(p) && on[p ^ 1] != OTHER -> on[p] = OTHER } \
 	:: atomic { !last && on[p] == OTHER -> on[p] = 0 }
 
 proctype world()
@@ -639,7 +697,7 @@ end_world:
 	LINE_LAPSES(0) LINE_LAPSES(1) LINE_LAPSES(2) LINE_LAPSES(3)
 	ANOTHER_VM(0) ANOTHER_VM(1) ANOTHER_VM(2) ANOTHER_VM(3)
 #if !defined(NO_STRANGER) && !defined(LINES)
-	STRANGER(0) STRANGER(2)
+	STRANGER(0) STRANGER(1) STRANGER(2) STRANGER(3)
 #endif
 	od
 }

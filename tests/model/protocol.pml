@@ -337,7 +337,7 @@ look_again:
 	:: atomic { true -> adopted = 1; assert(on[p] == i) }
 #else
 	:: atomic { PRESENT(i, p) -> adopted = 1; assert(on[p] == i) }
-	:: atomic { !PRESENT(i, p) -> skip }; goto forget_gone
+	:: atomic { !PRESENT(i, p) -> skip }; goto not_kept
 #endif
 	:: CRASH -> goto killed
 	fi;
@@ -346,6 +346,8 @@ look_again:
 	:: atomic { rec[i] != 0 && rec[i] != p + 1 && LINES_FREE -> DROP_LINE(i, rec[i] - 1) }; goto claim
 	:: CRASH -> goto killed
 	fi;
+not_kept:
+	STEP(LINES_FREE, DROP_LINE(i, p));
 #endif
 forget_gone:
 	if
