@@ -18,6 +18,7 @@ struct unit {
 };
 
 struct found {
+	const char *args;	/* what they are words of */
 	struct arg_words words;
 	struct unit *units;
 	size_t n;
@@ -52,11 +53,23 @@ static bool is_device(const char *text, unsigned int vmid, unsigned int index)
 	return false;
 }
 
-static bool is_root_port(const struct arg_words *l, size_t i, unsigned int index)
+/* Whether words are written as `set` writes them, without quotes. What an admin has written in another way is the admin's. */
+static bool is_plain(const struct found *f, size_t from, size_t to)
+{
+	for (; from < to; from++) {
+		const struct arg_word *w = &f->words.w[from];
+
+		if (strlen(w->text) != w->to - w->from || strncmp(f->args + w->from, w->text, w->to - w->from) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool is_root_port(const struct found *f, size_t i, unsigned int index)
 {
 	AUTO_FREE char *port = pci_slot_root_port(index, PCI_SLOT_EXPRESS);
 
-	return port && is_word(l, i, "-device") && is_word(l, i + 1, port);
+	return port && is_word(&f->words, i, "-device") && is_word(&f->words, i + 1, port) && is_plain(f, i, i + 2);
 }
 
 static void find(struct found *f, unsigned int vmid)
@@ -66,7 +79,7 @@ static void find(struct found *f, unsigned int vmid)
 	for (size_t i = 0; i + 1 < l->n; i++) {
 		unsigned int index = 0;
 
-		if (!is_word(l, i, "-device"))
+		if (!is_word(l, i, "-device") || !is_plain(f, i, i + 2))
 			continue;
 		while (index < PCI_SLOT_MAX && !is_device(l->w[i + 1].text, vmid, index))
 			index++;
@@ -76,9 +89,9 @@ static void find(struct found *f, unsigned int vmid)
 		struct unit *u = GROW(f->units, f->n);
 
 		*u = (struct unit){ .index = index, .from = i, .to = i + 2 };
-		if (i >= 2 && is_root_port(l, i - 2, index))
+		if (i >= 2 && is_root_port(f, i - 2, index))
 			u->from = i - 2;
-		if (is_word(l, i + 2, "-uuid") && i + 3 < l->n)
+		if (is_word(l, i + 2, "-uuid") && i + 3 < l->n && is_plain(f, i + 2, i + 4))
 			u->to = i + 4;
 	}
 }
@@ -87,6 +100,7 @@ static int read_args(const char *args, unsigned int vmid, struct found *f, struc
 {
 	int rc = split_args(args, &f->words, e);
 
+	f->args = args;
 	if (rc == 0)
 		find(f, vmid);
 	return rc;

@@ -155,6 +155,22 @@ static void test_refused(void)
 		err_clear(&e);
 		CHECK_NUM(refused("-device vfio-pci,host=01:00.0,id=hostpci01", &e), 0);
 	}
+	TEST("args: what is written in another way than set does is the admin's") {
+		static const char *const args[] = {
+			"-device 'vfio-pci,sysfsdev=/sys/bus/mdev/devices/00000000-0000-0000-0000-000000000100,id=hostpci0,rombar=0'",
+			"-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/00000000-0\\000-0000-0000-000000000100,id=hostpci0,rombar=0",
+		};
+
+		for (size_t i = 0; i < ARRAY_SIZE(args); i++) {
+			AUTO_ERR struct err e = { 0 };
+			AUTO_FREE char *out = NULL;
+
+			CHECK(!args_unit_there(args[i], 100, 0));
+			CHECK_NUM(refused(args[i], &e), -EEXIST);
+			CHECK_NUM(args_unit_remove(args[i], 100, 0, &out, NULL), 0);
+			CHECK_STR(out, args[i]);
+		}
+	}
 	TEST("args: what cannot be read is refused, and has no unit") {
 		AUTO_ERR struct err e = { 0 };
 
