@@ -68,6 +68,11 @@ char *value_choices(unsigned int index, const char *value, struct strlist *choic
 	if (choices->n > SETTINGS_CHOICES_MAX)
 		return xasprintf("'hostpci%u': %zu types; write at most %d", index, choices->n,
 				 SETTINGS_CHOICES_MAX);
+	/* `set` writes them with a blank between, behind which it would begin a comment. */
+	for (size_t i = 0; i < choices->n; i++)
+		if (strchr("#;", *choices->s[i]))
+			return xasprintf("'hostpci%u': %s is no type; write type names with one comma between them",
+					 index, QUOTED(choices->s[i]));
 	return NULL;
 }
 

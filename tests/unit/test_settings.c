@@ -515,6 +515,12 @@ static void test_lists(void)
 		check_vm_fault("[vm 200]\n[vm 100]\ngpu = 01:00.0,\n",
 			       F ":3: 'gpu': empty item in '01:00.0,'; write PCI addresses or boards with one comma between them");
 	}
+	TEST("settings: what would begin a comment behind a blank is no type's name behind a comma either") {
+		check_vm_fault("[vm 200]\n[vm 100]\nhostpci0 = 575,#x\n",
+			       F ":3: 'hostpci0': '#x' is no type; write type names with one comma between them");
+		check_vm_fault("[vm 200]\n[vm 100]\nhostpci0 = 575,;x\n",
+			       F ":3: 'hostpci0': ';x' is no type; write type names with one comma between them");
+	}
 	TEST("settings: 64 choices are taken, 65 are not") {
 		char list[2 * 65] = "a";
 
