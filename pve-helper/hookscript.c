@@ -18,22 +18,29 @@ static int cannot_look(struct err *e, int rc, const char *volid, unsigned int vm
 	return rc;
 }
 
+/* The file of a snippet, by storage.cfg alone; NULL: that does not tell. The caller frees it. */
+static int path_of(const struct root *r, const char *volid, char **path, struct err *e)
+{
+	AUTO_STORAGES struct storage_list l = { 0 };
+	int rc = storage_list_read(r, &l, e);
+
+	*path = NULL;
+	if (rc == 0)
+		storage_snippet_path(&l, volid, path, NULL);
+	return rc;
+}
+
 int hookscript_whose(const struct root *r, unsigned int vmid, const char *volid, enum hookscript *whose,
 		     struct err *e)
 {
-	AUTO_STORAGES struct storage_list l = { 0 };
 	AUTO_FREE char *path = NULL;
 	bool ours = false;
 	int rc;
 
 	*whose = volid ? HOOKSCRIPT_OTHER : HOOKSCRIPT_NONE;
-	if (!volid)
-		return 0;
-	rc = storage_list_read(r, &l, e);
-	if (rc < 0)
+	rc = volid ? path_of(r, volid, &path, e) : 0;
+	if (!path)
 		return rc;
-	if (storage_snippet_path(&l, volid, &path, NULL) < 0)
-		return 0;
 	rc = snippet_tell(r, path, &ours);
 	if (rc < 0 && rc != -ENOENT)
 		return cannot_look(e, rc, volid, vmid);
@@ -60,17 +67,13 @@ static int is_program(const struct root *r, const char *path)
 
 int hookscript_is_copy(const struct root *r, unsigned int vmid, const char *volid, bool *copy, struct err *e)
 {
-	AUTO_STORAGES struct storage_list l = { 0 };
 	AUTO_FREE char *path = NULL;
 	bool ours = false;
-	int rc;
+	int rc = path_of(r, volid, &path, e);
 
 	*copy = false;
-	rc = storage_list_read(r, &l, e);
-	if (rc < 0)
+	if (!path)
 		return rc;
-	if (storage_snippet_path(&l, volid, &path, NULL) < 0)
-		return 0;
 	rc = snippet_tell(r, path, &ours);
 	if (rc == 0 && !ours)
 		rc = is_program(r, path + (*path == '/'));
