@@ -104,6 +104,18 @@ static bool is_foreign(const struct adoption *a, const struct vgpu *v)
 }
 
 /*
+ * Whether nobody else has a VF that was found without a record of this VM. One who
+ * had it may have given its record up to us, and its QEMU be on its way out.
+ * 1, 0 or -errno.
+ */
+static int is_nobody_elses(const struct adoption *a, const struct vgpu *v, struct err *e)
+{
+	int rc = is_of_another(a, &v->parent, e);
+
+	return rc < 0 ? rc : !rc && !is_foreign(a, v);
+}
+
+/*
  * Adopt a vendor VF: it stays reserved, or the next VM that starts through a
  * mapping takes it. found: no record of this VM names it. 1: adopted; 0: another VM
  * has it by now.
@@ -121,11 +133,8 @@ static int adopt_vf(struct adoption *a, const struct want *w, const struct vgpu 
 		return err_move(e, &why, rc);
 	/* The wait for PVE's lock may have been long: another VM may have had the VF and cleared it, or has it. */
 	rc = framework_nvidia_vfio.present(&a->c->root, v, e);
-	if (rc > 0 && found) {
-		rc = is_of_another(a, &v->parent, e);
-		/* One that had it may have given it up to us, and its QEMU be on its way out. */
-		rc = rc < 0 ? rc : !rc && !is_foreign(a, v);
-	}
+	if (rc > 0 && found)
+		rc = is_nobody_elses(a, v, e);
 	if (rc > 0)
 		keep(a, v, w->index);
 	else if (rc == 0)
