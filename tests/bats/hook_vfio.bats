@@ -641,26 +641,23 @@ hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 }
 
 @test "adoption: a VF that another VM's QEMU has open by the time that PVE's lock is free is not taken" {
-	local fd
-
 	node a40x8-vfio
 	vm 100
 	intent 100 A40-24A
 	hook 100 pre-start
 	rm "$ROOT/run/pve-vgpu/100.json"
-	exec {fd}> "$ROOT/run/qemu-server/pci-id-reservations.lock"
-	flock "$fd"
-	"$PVE_VGPU" --root "$ROOT" 100 pre-start {fd}>&- 3>&- &
-	PIDS+=" $!"
-	soon waited_for run/qemu-server/pci-id-reservations.lock
+	hold "$RESERVED.lock"
+	in_background 100 pre-start
+	soon waited_for "$RESERVED.lock"
 	# The VF has become 101's meanwhile, whose QEMU ends now, and which has given its record up.
 	qemu 101 $VF1
 	rm "$ROOT/run/qemu-server/101.pid"
-	exec {fd}>&-
-	wait "${PIDS##* }"
+	release_held
+	finished
+	assert_success
 	# On the first GPU that place is the next to be tried, and is refused there.
 	assert_equal "$(state 100 '.vgpus[0].parent')" 0000:68:00.4
-	run ! grep "^$VF1 " "$ROOT/run/qemu-server/pci-id-reservations"
+	run ! grep "^$VF1 " "$ROOT/$RESERVED"
 }
 
 @test "remove: a VF of create's that PVE has given to a VM by now is left alone" {

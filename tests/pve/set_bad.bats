@@ -22,6 +22,25 @@ refused_as_before() {
 	assert_as_before "$vmid"
 }
 
+# refused_where_reads_fail VMID PATTERN LEAST COMMAND…: it refuses, and nothing is changed, whichever of the reads that were noted in POINTS fails.
+# PATTERN: the call and what it acts on, of LEAST reads or more
+refused_where_reads_fail() {
+	local vmid=$1 pattern=$2 least=$3 at points
+
+	shift 3
+	mapfile -t points < <(sed -n -E "s!^([0-9.]+) read ($pattern)/?\$!\\1!p" "$POINTS")
+	[ ${#points[@]} -ge "$least" ]
+	for at in "${points[@]}"; do
+		refused_as_before "$vmid" 'Input/output error' "$INJECT" --reads --at "$at" --errno EIO -- "$PVE_VGPU" --root "$ROOT" "$@"
+	done
+}
+
+# note_reads COMMAND…: done once, with its reads noted in POINTS
+note_reads() {
+	POINTS=$BATS_TEST_TMPDIR/points
+	"$INJECT" --reads --points "$POINTS" -- "$PVE_VGPU" --root "$ROOT" "$@"
+}
+
 # --- others at work ---------------------------------------------------------------------
 
 @test "the config is edited between our look and our change: both changes are there" {
@@ -295,21 +314,15 @@ kill_us() {
 }
 
 @test "a hookscript that may be a copy of ours: one that cannot be looked at is not kept, and nothing is changed" {
-	local points=$BATS_TEST_TMPDIR/points at set=(set 100 A40-24A --mode args)
-
 	set_node mdev
 	cp "$ROOT/usr/bin/pve-vgpu" "$ROOT/var/lib/vz/snippets/copy"
 	pve_vm 100 'hookscript: local:snippets/copy'
-	"$INJECT" --reads --points "$points" -- "$PVE_VGPU" --root "$ROOT" "${set[@]}"
+	note_reads set 100 A40-24A --mode args
 	unset_ok 100
 	echo 'hookscript: local:snippets/copy' >> "$(conf_file 100)"
 	# storages, the copy, and what the program has, each as often as it is looked at
-	run -0 sed -n 's!^\([^ ]*\) read [a-z0-9]* .*/\(storage\.cfg\|snippets/copy\)/\{0,1\}$!\1!p; s!^\([^ ]*\) read read .*/bin/pve-vgpu$!\1!p' "$points"
-	[ ${#lines[@]} -ge 15 ]
-	for at in "${lines[@]}"; do
-		refused_as_before 100 'Input/output error' "$INJECT" --reads --at "$at" --errno EIO -- "$PVE_VGPU" --root "$ROOT" "${set[@]}"
-	done
-	set_ok "${set[@]:1}"
+	refused_where_reads_fail 100 '[a-z0-9]+ .*/(storage\.cfg|snippets/copy)|read .*/bin/pve-vgpu' 15 set 100 A40-24A --mode args
+	set_ok 100 A40-24A --mode args
 	refute_setting 100 next-hook
 }
 
@@ -345,38 +358,26 @@ kill_us() {
 }
 
 @test "unset: a hookscript that cannot be looked at is not taken for another's, and nothing is changed" {
-	local points=$BATS_TEST_TMPDIR/points at
-
 	set_node mdev
 	pve_vm 100
 	set_ok 100 A40-24A
-	"$INJECT" --reads --points "$points" -- "$PVE_VGPU" --root "$ROOT" unset 100
+	note_reads unset 100
 	set_ok 100 A40-24A
 	# storages, the snippet, and the program that it is to be
-	run -0 sed -n 's!^\([^ ]*\) read openat2 .*/\(storage\.cfg\|snippets/pve-vgpu\|bin/pve-vgpu\)$!\1!p' "$points"
-	[ ${#lines[@]} -ge 3 ]
-	for at in "${lines[@]}"; do
-		refused_as_before 100 'Input/output error' "$INJECT" --reads --at "$at" --errno EIO -- "$PVE_VGPU" --root "$ROOT" unset 100
-	done
+	refused_where_reads_fail 100 'openat2 .*/(storage\.cfg|snippets/pve-vgpu|bin/pve-vgpu)' 3 unset 100
 	unset_ok 100
 	refute_conf 100 hookscript
 }
 
 @test "unset: the hookscript before ours stays known where it cannot be looked at" {
-	local points=$BATS_TEST_TMPDIR/points at
-
 	set_node mdev
 	install -m 755 /dev/null "$ROOT/var/lib/vz/snippets/own.sh"
 	pve_vm 100 'hookscript: local:snippets/own.sh'
 	set_ok 100 A40-24A
-	"$INJECT" --reads --points "$points" -- "$PVE_VGPU" --root "$ROOT" unset 100
+	note_reads unset 100
 	assert_conf 100 'hookscript: local:snippets/own.sh'
 	set_ok 100 A40-24A
-	run -0 sed -n 's!^\([^ ]*\) read [a-z0-9]* .*/\(storage\.cfg\|snippets/own\.sh\)/\{0,1\}$!\1!p' "$points"
-	[ ${#lines[@]} -ge 4 ]
-	for at in "${lines[@]}"; do
-		refused_as_before 100 'Input/output error' "$INJECT" --reads --at "$at" --errno EIO -- "$PVE_VGPU" --root "$ROOT" unset 100
-	done
+	refused_where_reads_fail 100 '[a-z0-9]+ .*/(storage\.cfg|snippets/own\.sh)' 4 unset 100
 	unset_ok 100
 	assert_conf 100 'hookscript: local:snippets/own.sh'
 }
