@@ -14,6 +14,8 @@ OPS=/sys/kernel/debug/nvidia-vgpu-sim/ops
 STATES=/run/pve-vgpu
 KVM=/payload/bin/kvm
 PVE=9.2
+# What PVE's second takes here, in seconds
+TICK=0.2
 
 # What is wrong with a test is told by what it says.
 fail() {
@@ -111,7 +113,7 @@ STOPPED=(--kvm-arg -S)
 
 # qm OPTION… COMMAND VMID, in version PVE
 qm() {
-	"$TESTS/pve/qm" --root / --kvm "$KVM" "${QEMU[@]}" "${STOPPED[@]}" --pve "$PVE" --tick 0.2 \
+	"$TESTS/pve/qm" --root / --kvm "$KVM" "${QEMU[@]}" "${STOPPED[@]}" --pve "$PVE" --tick "$TICK" \
 		--trace "$BATS_TEST_TMPDIR/trace" "$@" 3>&-
 }
 
@@ -121,7 +123,7 @@ at_once() {
 
 	shift
 	for vmid; do
-		"$TESTS/pve/qm" --root / --kvm "$KVM" "${QEMU[@]}" "${STOPPED[@]}" --pve "$PVE" --tick 0.2 "$command" "$vmid" \
+		"$TESTS/pve/qm" --root / --kvm "$KVM" "${QEMU[@]}" "${STOPPED[@]}" --pve "$PVE" --tick "$TICK" "$command" "$vmid" \
 			> "$BATS_TEST_TMPDIR/$vmid" 2>&1 3>&- &
 		pids+=($!)
 	done

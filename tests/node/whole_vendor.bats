@@ -85,12 +85,3 @@ teardown() { clean_node; }
 	contains "$output" 'made nothing'
 	nothing_left 100
 }
-
-@test "vendor VFIO: fifty starts and stops on one boot: all pass, and nothing grows" {
-	local v
-
-	for v in {100..104}; do
-		native "$v" "$VF" nvidia-575 A40-24A
-	done
-	fifty 1000
-}

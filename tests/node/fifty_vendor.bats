@@ -1,0 +1,21 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# Fifty starts and stops on NVIDIA's vendor VFIO files.
+
+# bats sets some of these, and the helpers use what is set here:
+# shellcheck disable=SC2154,SC2034
+
+load whole_helper
+
+setup_file() { node_with vendor; }
+
+teardown() { clean_node; }
+
+@test "vendor VFIO: fifty starts and stops on one boot: all pass, and nothing grows" {
+	local v
+
+	for v in {100..104}; do
+		native "$v" "$VF" nvidia-575 A40-24A
+	done
+	fifty 1000
+}
