@@ -85,15 +85,22 @@ driver() {
 parameter() { read -r VALUE < "/sys/module/$DRIVER/parameters/$1"; }
 
 # driver_for mdev|vendor: a driver with that framework and all VFs, and as it is when it has been loaded. Loading it and making
-# the VFs takes seconds, so one that is there stays.
+# the VFs takes seconds, so what is there of it stays.
 driver_for() {
-	local loaded='' p
+	local vfs='' p
 
 	if [ -e "/sys/module/$DRIVER" ]; then
 		parameter framework
-		loaded="$VALUE $(cat /sys/bus/pci/drivers/nvidia/*/sriov_numvfs)"
+		[ "$VALUE" != "$1" ] || vfs=$(cat /sys/bus/pci/drivers/nvidia/*/sriov_numvfs)
 	fi
-	[ "$loaded" = "$1 32"$'\n'32 ] || driver "framework=$1"
+	case $vfs in
+	32$'\n'32) ;;
+	0$'\n'0)
+		echo Y > "/sys/module/$DRIVER/parameters/allow_numvfs"
+		vfs_on
+		;;
+	*) driver "framework=$1" ;;
+	esac
 	for p in "/sys/module/$DRIVER/parameters"/errno_*; do
 		echo 0 > "$p"
 	done
