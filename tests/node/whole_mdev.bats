@@ -96,7 +96,7 @@ teardown() { clean_node; }
 	equal "$(listed 100)" "T4-4Q $CARD true"
 	equal "$(listed 101)" "T4-4Q $CARD true"
 	equal "$(slot 101)" '0 16 10de VGA controller'
-	works qm stop 100
+	works qm poweroff 100
 	equal "$(vgpus)" 1
 	works qm crash 101
 	nothing_left 100 101

@@ -50,7 +50,7 @@ teardown() { clean_node; }
 	works qm start 101
 	equal "$(listed 101)" "T4-4Q $CARD true"
 	equal "$(vgpus)" 2
-	works qm stop 100
+	works qm poweroff 100
 	works qm stop 101
 	nothing_left 100 101
 }
