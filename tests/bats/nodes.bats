@@ -220,7 +220,7 @@ listed() {
 	assert_equal "$(mdevs)" 0c3f9a52-7d41-4e68-b1f0-93a5c87e2d14
 	id=$(made P40-24Q)
 	assert_equal "$(room P40- $gpu | grep -c ';')" 0
-	assert_equal "$(listed | sort)" $'0.0.0313 null foreign\n0000:01:00.0 P40-24Q standalone'
+	assert_equal "$(listed | LC_ALL=C sort)" $'0.0.0313 null foreign\n0000:01:00.0 P40-24Q standalone'
 	run -1 pve_vgpu create P40-24Q
 	assert_output 'full: 1 of 1 (standalone)'
 	pve_vgpu remove "$id"

@@ -8,6 +8,9 @@ load own_mounts
 # shellcheck source=tests/bats/stack.bash
 . "${BASH_SOURCE[0]%/*}/stack.bash"
 
+# Errnos are told apart by what the shell says of them.
+export LC_ALL=C
+
 SIM_DIR=${BATS_TEST_DIRNAME}/../sim
 NODES_DIR=${BATS_TEST_DIRNAME}/../nodes
 VGPU_SIM=${VGPU_SIM:-$SIM_DIR/vgpu-sim}

@@ -248,7 +248,7 @@ plain() {
 	PIDS="$PIDS $!"
 	for pid in $PIDS; do wait "$pid"; done
 	assert_equal "$(ran | wc -l)" 1
-	assert_equal "$(cat "$ROOT/one" "$ROOT/two" | sort)" "$PF: 32 VFs enabled"$'\n'"$PF: 32 of 32 VFs are there"
+	assert_equal "$(cat "$ROOT/one" "$ROOT/two" | LC_ALL=C sort)" "$PF: 32 VFs enabled"$'\n'"$PF: 32 of 32 VFs are there"
 }
 
 @test "dry run: says what would be done, and does nothing" {

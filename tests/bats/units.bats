@@ -178,7 +178,7 @@ unit_run() {
 	done
 	for pid in $PIDS; do wait "$pid"; done
 	assert_equal "$(ran | sort)" "$(printf 'sriov-manage -e 0000:0%s:00.0\n' 1 2 3)"
-	assert_equal "$(cat "$ROOT"/out.* | sort)" "0000:01:00.0: 32 VFs enabled
+	assert_equal "$(cat "$ROOT"/out.* | LC_ALL=C sort)" "0000:01:00.0: 32 VFs enabled
 0000:02:00.0: 32 VFs enabled
 0000:02:00.0: 32 of 32 VFs are there
 0000:03:00.0: 32 VFs enabled"
