@@ -76,18 +76,6 @@ teardown() { clean_node; }
 	nothing_left 100
 }
 
-@test "eight VMs at once: each has its own, and all end" {
-	local v
-
-	settings '[defaults]' 'cleanup-wait = 20'
-	# Post-stop gives a driver four fifths of that to do it by itself, and this one does: else each of the eight would wait so long.
-	echo 200 > "/sys/module/$DRIVER/parameters/selfclean_ms"
-	for v in {100..107}; do
-		by_args "$v" A40-12A
-	done
-	eight_at_once
-}
-
 @test "the card without SR-IOV: several VMs on its one function" {
 	by_args 100 T4-4Q
 	by_args 101 T4-4Q

@@ -55,16 +55,6 @@ teardown() { clean_node; }
 	nothing_left 100 101
 }
 
-@test "vendor VFIO: eight VMs at once" {
-	local v=100 vf
-
-	settings '[defaults]' 'cleanup-wait = 10'
-	for vf in $(head -n 4 <<< "$VFS"; head -n 4 <<< "$VFS2"); do
-		native "$((v++))" "$vf" nvidia-573 A40-12A
-	done
-	eight_at_once
-}
-
 @test "vendor VFIO: what the driver counts, a start three operations" {
 	native 100 "$VF" nvidia-575 A40-24A
 	# The first start ever learns the names.
