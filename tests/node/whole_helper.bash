@@ -16,6 +16,13 @@ KVM=/payload/bin/kvm
 PVE=9.2
 # What PVE's second takes here, in seconds
 TICK=0.2
+# The versions of qemu-server that a node of this release is to go, by the wrapper with mdev and with vendor VFIO, and with hostpci0: PVE 9 is of
+# Debian 13, and for what came before stands Debian 12.
+case $(< /etc/debian_version) in
+12*) WITH_MDEV='7.1-4 7.2-4 7.4-1 8.1.0' WITH_VENDOR=8.4.1 WITH_HOSTPCI='7.4 8.1' ;;
+13*) WITH_MDEV=9.2.6 WITH_VENDOR=9.2.6 WITH_HOSTPCI=9.2 ;;
+*) echo "/etc/debian_version: '$(< /etc/debian_version)' is neither 12 nor 13" >&2; exit 1 ;;
+esac
 
 # What is wrong with a test is told by what it says.
 fail() {

@@ -92,11 +92,10 @@ teardown() { clean_node; }
 
 @test "hostpci0 at an address: qemu-server takes what the hook has made, of each version of this release" {
 	# PVE gives the driver ten of its seconds to remove it by itself.
-	local versions='7.4 8.1' TICK=0.05
+	local TICK=0.05
 
-	[[ $(< /etc/debian_version) != 13* ]] || versions=9.2
 	native 100 "$VF" nvidia-575 A40-24A
-	for PVE in $versions; do
+	for PVE in $WITH_HOSTPCI; do
 		works qm start 100
 		equal "$(slot 100)" '0 16 10de VGA controller'
 		equal "$(listed 100)" "A40-24A $VF true"

@@ -15,12 +15,6 @@ SMBIOS=6f2a1d0e-0000-4000-8000-00000000cafe
 KVM=/usr/bin/kvm
 # What PVE's QEMU was given, a file for each VM
 GIVEN=/run/pve-kvm
-# The versions of qemu-server that a node of this release is to go: PVE 9 is of Debian 13, and for what came before stands Debian 12.
-case $(< /etc/debian_version) in
-12*) WITH_MDEV='7.1-4 7.2-4 7.4-1 8.1.0' WITH_VENDOR=8.4.1 ;;
-13*) WITH_MDEV=9.2.6 WITH_VENDOR=9.2.6 ;;
-*) echo "/etc/debian_version: neither 12 nor 13" >&2; exit 1 ;;
-esac
 
 # script NAME WORD…: a maintainer script of the wrapper's package, as dpkg calls it
 script() { sh "/payload/debian/$PACKAGE.$1" "${@:2}"; }
