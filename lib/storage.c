@@ -64,28 +64,39 @@ static bool is_storage_id(const char *s)
 	return true;
 }
 
-/* content-dirs is "iso=/sub/dir,snippets=/other". */
+/* "iso=/sub/dir": one of content-dirs, which does not lead upwards (verify_dir_override()) */
+static bool is_content_dir(const char *s)
+{
+	const char *dir = s + strspn(s, "abcdefghijklmnopqrstuvwxyz");
+
+	return dir > s && dir[0] == '=' && dir[1] && !strstr(dir, "..") && s[strlen(s) - 1] != '.';
+}
+
+/* content-dirs is "iso=/sub/dir,snippets=/other". Where PVE cannot read one of them it goes by none. */
 static char *snippets_of(const char *content_dirs)
 {
 	static const char key[] = "snippets=";
 	AUTO_STRLIST struct strlist dirs = { 0 };
-	char *found = NULL;
+	AUTO_FREE char *found = NULL;
 
 	split_list(content_dirs, &dirs);
 	for (size_t i = 0; i < dirs.n; i++) {
+		if (!is_content_dir(dirs.s[i]))
+			return NULL;
 		if (strncmp(dirs.s[i], key, sizeof(key) - 1))
 			continue;
 		free(found);
 		found = xstrdup(dirs.s[i] + sizeof(key) - 1);
 	}
-	return found;
+	return take_ptr(found);
 }
 
-static char *copy_value(const struct section *s, const char *key)
+/* A path is absolute; PVE passes over any other (verify_path()). */
+static char *path_of(const struct section *s)
 {
-	const char *value = section_value(s, key);
+	const char *path = section_value(s, "path");
 
-	return value && *value ? xstrdup(value) : NULL;
+	return path && path[0] == '/' && path[1] && !strchr(";()", path[1]) ? xstrdup(path) : NULL;
 }
 
 /* What a storage without `content` holds; none of them is snippets. */
@@ -104,7 +115,7 @@ static void fill(const struct section *s, struct storage *new)
 
 	new->id = xstrdup(s->id);
 	new->type = xstrdup(s->type);
-	new->path = copy_value(s, "path");
+	new->path = path_of(s);
 	new->snippets = dirs ? snippets_of(dirs) : NULL;
 	new->shared = section_bool(s, "shared") || type_is_shared(s->type);
 	new->disabled = section_bool(s, "disable");
@@ -237,6 +248,12 @@ char *storage_snippets_dir(const struct storage *s)
 	return xasprintf("%s%s%s", s->path, *sub == '/' ? "" : "/", sub);
 }
 
+/* What can be in a directory */
+static bool is_file_name(const char *s)
+{
+	return *s && !strchr(s, '/') && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
+}
+
 int storage_snippet_path(const struct storage_list *l, const char *volid, char **path,
 			 struct err *e)
 {
@@ -249,7 +266,7 @@ int storage_snippet_path(const struct storage_list *l, const char *volid, char *
 	AUTO_FREE char *dir = NULL;
 
 	/* PVE's names of storages begin with a letter; to its tools one that begins with "-" were an option. */
-	if (!name || !*name || strchr(name, '/') || !isalpha((unsigned char)*id))
+	if (!name || !is_file_name(name) || !isalpha((unsigned char)*id))
 		return fail(e, -EINVAL, "%s is no snippet: it must read <storage>:snippets/<name>",
 			    QUOTED(volid));
 	s = storage_find(l, id);

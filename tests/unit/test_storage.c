@@ -93,8 +93,26 @@ static void test_snippet_path(void)
 			   "'local:iso/x' is no snippet: it must read <storage>:snippets/<name>");
 		check_path(cfg, "local:snippets/../x", NULL,
 			   "'local:snippets/../x' is no snippet: it must read <storage>:snippets/<name>");
+		check_path(cfg, "local:snippets/..", NULL,
+			   "'local:snippets/..' is no snippet: it must read <storage>:snippets/<name>");
 		check_path(cfg, "/usr/bin/x", NULL,
 			   "'/usr/bin/x' is no snippet: it must read <storage>:snippets/<name>");
+	}
+
+	TEST("what PVE passes over in a storage does not lead elsewhere") {
+		static const char cfg[] = "dir: up\n\tpath /up\n\tcontent-dirs snippets=a/..\n\n"
+			"dir: end\n\tpath /end\n\tcontent-dirs snippets=a/b,iso=c.\n\n"
+			"dir: none\n\tpath /none\n\tcontent-dirs snippets=a,b\n\n"
+			"dir: dots\n\tpath /dots\n\tcontent-dirs snippets=.a/b.c\n\n"
+			"dir: here\n\tpath here\n\ndir: root\n\tpath /\n\ndir: shell\n\tpath /;x\n";
+
+		check_path(cfg, "up:snippets/x", "/up/snippets/x", NULL);
+		check_path(cfg, "end:snippets/x", "/end/snippets/x", NULL);
+		check_path(cfg, "none:snippets/x", "/none/snippets/x", NULL);
+		check_path(cfg, "dots:snippets/x", "/dots/.a/b.c/x", NULL);
+		check_path(cfg, "here:snippets/x", NULL, "'here:snippets/x': storage 'here' has no directory");
+		check_path(cfg, "root:snippets/x", NULL, "'root:snippets/x': storage 'root' has no directory");
+		check_path(cfg, "shell:snippets/x", NULL, "'shell:snippets/x': storage 'shell' has no directory");
 	}
 }
 
