@@ -37,6 +37,15 @@ static bool is_new(const char *text, const char *key)
 	return keys.n || !settings_section(&s, VMID);
 }
 
+/*
+ * A byte order mark that is a fault where it stands would be none at the start of
+ * the file: what would bring it there is refused.
+ */
+static bool has_inner_mark(const char *text)
+{
+	return *text && strstr(text + 1, CONF_BOM);
+}
+
 static void judge_set(const char *text, const char *key, const char *value)
 {
 	AUTO_FREE char *set = edit(text, key, value);
@@ -48,7 +57,7 @@ static void judge_set(const char *text, const char *key, const char *value)
 	AUTO_FREE char *unset = edit(set, key, NULL);
 
 	must_equal(twice, set, "set twice is set once");
-	must(unset, "what was set can be unset");
+	must(unset || has_inner_mark(set), "what was set can be unset");
 	if (is_new(text, key))
 		must_equal(unset, text, "unset of set is the text as it was");
 }
