@@ -236,9 +236,11 @@ static int read_vgpu(struct json_object *o, struct vgpu *v)
 	    framework_parse(framework, &v->framework) < 0 ||
 	    bdf_parse(gpu, &v->gpu) < 0 || bdf_parse(parent, &v->parent) < 0 ||
 	    (v->framework == FRAMEWORK_MDEV && (!uuid || !is_uuid(uuid))) ||
-	    index > 15 || !*type || strchr(type, '/') || !has_types(o, fields, ARRAY_SIZE(fields)))
+	    index > 15 || strchr(type, '/') || !has_types(o, fields, ARRAY_SIZE(fields)))
 		return -EBADMSG;
 	v->type = vgpu_type_key(type, &v->number);
+	if (!*v->type)
+		return -EBADMSG;
 	/* What such a VF holds is told by the number alone, and 0 is a free one. */
 	if (v->framework == FRAMEWORK_NVIDIA_VFIO && !v->number)
 		return -EBADMSG;

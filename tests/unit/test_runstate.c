@@ -301,6 +301,7 @@ static void test_impossible_vgpus(void)
 			"\"type\": \"nvidia-0\"", "\"type\": null",
 			"\"framework\": \"mdev\"", "\"framework\": \"mdev\", \"uuid\": \"../../../etc\"",
 			"\"framework\": \"mdev\", \"uuid\": \"00000000-0000-0000-0000-00000000010/\"",
+			"\"framework\": \"mdev\", \"uuid\": \"00000000-0000-0000-0000-000000000100\", \"type\": \" \\n\"",
 		};
 
 		CHECK_NUM(read_vgpu_with("\"name\": null"), 0);
