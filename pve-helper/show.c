@@ -10,6 +10,7 @@
 #include "identity.h"
 #include "pci_tree.h"
 #include "release.h"
+#include "scan.h"
 #include "settings_file.h"
 #include "xalloc.h"
 
@@ -31,6 +32,7 @@ void show_free(struct show *s)
 	for (size_t i = 0; i < s->n; i++)
 		vm_free(&s->vms[i]);
 	free(s->vms);
+	inventory_free(&s->taken);
 	vfio_users_free(&s->users);
 	catalog_free(&s->catalog);
 	mapping_list_free(&s->mappings);
@@ -167,6 +169,66 @@ static void add_slots(const struct show *s, struct show_vm *vm)
 	}
 }
 
+/* --- what qemu-server has made --- */
+
+/* What is on the node, once, where a VM that runs has something to get and no record of it. */
+static void read_taken(struct show *s)
+{
+	AUTO_ERR struct err e = { 0 };
+	const struct root *r = &s->c->root;
+
+	if (s->has_taken)
+		return;
+	s->has_taken = true;
+	if (scan_gpus(r, &s->catalog, &s->taken, &e) < 0 || scan_all(r, &s->catalog, &s->taken, &e) < 0)
+		fprintf(stderr, "pve-vgpu: %s\n", e.msg);
+	scan_unseen(r, &s->catalog, &s->taken);
+}
+
+static bool is_had(const struct show_vm *vm, const struct vgpu *v)
+{
+	for (size_t i = 0; i < vm->nslots; i++)
+		if (vm->slots[i].has == v)
+			return true;
+	return false;
+}
+
+/* PVE's reservation of a vendor VF does not tell the index: the type of the line does, and the order where that has changed. */
+static bool is_slots(const struct show_vm *vm, const struct show_slot *slot, const struct vgpu *v, bool by_type)
+{
+	const char *mdev = vm->conf.hostpci[slot->index].mdev;
+
+	if (v->framework == FRAMEWORK_MDEV)
+		return v->index == slot->index;
+	return !by_type || (mdev && !strcmp(v->type, mdev));
+}
+
+static const struct vgpu *made_by_pve(const struct show *s, const struct show_vm *vm,
+				      const struct show_slot *slot, bool by_type)
+{
+	for (size_t i = 0; i < s->taken.nvgpus; i++) {
+		const struct vgpu *v = &s->taken.vgpus[i];
+
+		if (v->owner == OWNER_PVE && v->vmid == vm->vmid && v->exists && v->type &&
+		    !is_had(vm, v) && is_slots(vm, slot, v, by_type))
+			return v;
+	}
+	return NULL;
+}
+
+static void add_made_by_pve(struct show *s, struct show_vm *vm, bool by_type)
+{
+	for (size_t i = 0; vm->qemu && i < vm->nslots; i++) {
+		struct show_slot *slot = &vm->slots[i];
+
+		if (slot->has)
+			continue;
+		read_taken(s);
+		slot->has = made_by_pve(s, vm, slot, by_type);
+		look_at(s, slot);
+	}
+}
+
 /* --- all of it --- */
 
 static const struct vm_settings *section_of(const struct settings *s, unsigned int vmid)
@@ -195,6 +257,8 @@ static void add_vm(struct show *s, unsigned int vmid)
 	if (vm->here || !vm->node)
 		read_state(s, vm);
 	add_slots(s, vm);
+	add_made_by_pve(s, vm, true);
+	add_made_by_pve(s, vm, false);
 	show_check(s, vm);
 }
 

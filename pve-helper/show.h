@@ -42,7 +42,7 @@ struct show_slot {
 	unsigned int index;
 	const struct vm_intent *intent;	/* NULL: none */
 	enum attach how;
-	const struct vgpu *has;		/* on record; NULL: nothing */
+	const struct vgpu *has;		/* on record, or made by qemu-server; NULL: nothing */
 	bool there;			/* it is made */
 	bool in_use;
 };
@@ -88,6 +88,8 @@ struct show {
 	struct mapping_list mappings;
 	struct catalog catalog;
 	struct vfio_users users;
+	struct inventory taken;		/* what is on the node, read where a VM has no record of what it is to have */
+	bool has_taken;
 	bool devices;			/* this node shows its PCI devices; else that one is missing means nothing */
 	struct show_vm *vms;
 	size_t n;

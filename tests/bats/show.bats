@@ -52,6 +52,36 @@ problems() {
 	assert_equal "$(pve_vgpu show)" $'100\tpve1\thostpci0\tA40-24A, A40-12A\targs\tA40-24A\tin use\t-\t-'
 }
 
+@test "show: what qemu-server has made for a VM that runs is what it has" {
+	local f has
+
+	for f in mdev nvidia-vfio; do
+		ROOT=$BATS_TEST_TMPDIR/$f
+		a40 "\"framework\": \"$f\"" '{"parent": "0000:e8:00.4", "type": 563, "uuid": "00000002-0000-0000-0000-000000000100"},
+			{"parent": "0000:e8:00.5", "type": 573, "uuid": "00000000-0000-0000-0000-000000000100"}'
+		vm 100 'hostpci0: mapping=gpus,mdev=nvidia-573' 'hostpci2: mapping=gpus,mdev=nvidia-563'
+		settings '[vm 100]' 'hostpci0 = A40-12A' 'hostpci2 = A40-12Q'
+		if [ $f = mdev ]; then
+			qemu 100 "$(uuid 100)" "$(uuid 100 2)"
+		else
+			qemu 100 0000:e8:00.4 0000:e8:00.5
+			printf '0000:e8:00.%s 100 pid:400100\n' 4 5 > "$ROOT/$RESERVED"
+		fi
+		has=$(show '[.[0].vgpus[] | [.index, .has.type, .has.parent, .has.in_use]]')
+		assert_equal "$has" '[[0,"nvidia-573","0000:e8:00.5",true],[2,"nvidia-563","0000:e8:00.4",true]]'
+		run -0 pve_vgpu show 100
+		assert_output $'has\tA40-12A on 0000:e8:00.5, GPU 0000:e8:00.0, in use'
+		refute_output $'has\tnothing'
+		# It is to get another one, which waits for its next start.
+		settings '[vm 100]' 'hostpci0 = A40-16A' 'hostpci2 = A40-12Q'
+		vm 100 'hostpci0: mapping=gpus,mdev=nvidia-573' 'hostpci2: mapping=gpus,mdev=nvidia-563' '' '[PENDING]' \
+			'hostpci0: mapping=gpus,mdev=nvidia-574'
+		assert_equal "$(show '[.[0].vgpus[].has.parent]')" '["0000:e8:00.5","0000:e8:00.4"]'
+		run -0 problems 100
+		assert_output 'hostpci0: it has a A40-12A from before'
+	done
+}
+
 @test "show: changes nothing, and runs no other program" {
 	cluster
 	with_args 100 "$HOOK"
