@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "cluster.h"
 #include "quote.h"
+#include "vmconf_pending.h"
 #include "xalloc.h"
 
 #define NODE_MAX 253	/* of a host name, RFC 1035 */
@@ -28,6 +29,26 @@ static int read_at(const struct root *r, const char *path, struct vmconf *out, s
 	int rc = root_read(r, path, &text, &len, e);
 
 	return rc < 0 ? rc : vmconf_parse(text, len, file, out, e);
+}
+
+static int read_next_at(const struct root *r, const char *path, struct vmconf *out, struct err *e)
+{
+	AUTO_FREE char *text = NULL, *next = NULL;
+	AUTO_FREE char *file = xasprintf("/%s", path);
+	AUTO_PENDING struct pending p = { 0 };
+	struct vmconf now = { 0 };
+	size_t len;
+	int rc = root_read(r, path, &text, &len, e);
+
+	/* A NUL ends the text below, and must be told before. */
+	if (rc == 0)
+		rc = vmconf_parse(text, len, file, &now, e);
+	vmconf_free(&now);
+	if (rc < 0)
+		return rc;
+	pending_parse(text, len, &p);
+	next = pending_apply(&p, text, len);
+	return vmconf_parse(next, strlen(next), file, out, e);
 }
 
 /* What else of the cluster has that number. */
@@ -76,4 +97,12 @@ int vmconf_read(const struct root *r, unsigned int vmid, const char *migrated_fr
 	if (rc == 0)
 		err_clear(e);
 	return rc;
+}
+
+int vmconf_read_next(const struct root *r, unsigned int vmid, struct vmconf *out, struct err *e)
+{
+	AUTO_FREE char *here = xasprintf("etc/pve/qemu-server/%u.conf", vmid);
+	int rc = read_next_at(r, here, out, e);
+
+	return rc == -ENOENT ? fail_missing(r, vmid, NULL, here, e) : rc;
 }

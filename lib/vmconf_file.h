@@ -21,4 +21,7 @@
 int vmconf_read(const struct root *r, unsigned int vmid, const char *migrated_from,
 		struct vmconf *out, struct err *e);
 
+/* The same as the VM's next start on this node has it: with what waits in [PENDING]. */
+int vmconf_read_next(const struct root *r, unsigned int vmid, struct vmconf *out, struct err *e);
+
 #endif

@@ -14,7 +14,7 @@ static int dry_run(const struct ctx *c, unsigned int vmid, const char *phase, st
 {
 	AUTO_SETTINGS struct settings settings = { 0 };
 	const struct vm_settings *vs;
-	int rc = !strcmp(phase, "pre-start") ? plan_view(c, vmid, e) :
+	int rc = !strcmp(phase, "pre-start") ? plan_view(c, vmid, false, e) :
 		plan_view_release(c, vmid, phase, e);
 
 	if (rc < 0 || settings_read(&c->root, &settings, NULL) < 0)

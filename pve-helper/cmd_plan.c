@@ -36,5 +36,5 @@ int cmd_plan(struct ctx *c, int argc, char *argv[], struct err *e)
 	rc = options_count(n, 1, 1, "--fit or <vmid>", e);
 	if (rc == 0)
 		rc = options_vmid(argv[0], &vmid, e);
-	return rc < 0 ? rc : plan_view(c, vmid, e);
+	return rc < 0 ? rc : plan_view(c, vmid, true, e);
 }

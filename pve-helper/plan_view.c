@@ -247,18 +247,30 @@ static int gather(struct view *v, const struct vm_settings *vs, struct err *e)
 	return rc;
 }
 
-static int read_vm(struct view *v, const struct vm_settings **vs, struct err *e)
+/* An incoming migration starts with the config as it is. */
+static int read_conf(struct view *v, struct err *e)
+{
+	const char *from = v->c->migrated_from;
+
+	return from && *from ? vmconf_read(&v->c->root, v->vmid, from, &v->conf, e) :
+		vmconf_read_next(&v->c->root, v->vmid, &v->conf, e);
+}
+
+static int read_vm(struct view *v, bool need_intent, const struct vm_settings **vs, struct err *e)
 {
 	int rc = settings_read(&v->c->root, &v->settings, e);
 
 	if (rc == 0)
 		rc = settings_vm(&v->settings, v->vmid, vs, e);
 	if (rc == 0)
-		rc = vmconf_read(&v->c->root, v->vmid, v->c->migrated_from, &v->conf, e);
+		rc = read_conf(v, e);
 	if (rc < 0 || v->conf.template)
 		return rc;
-	if (*vs)
-		return intent_check_identity(*vs, &v->conf, e);
+	rc = *vs ? intent_check_identity(*vs, &v->conf, e) : 0;
+	if (rc == 0)
+		rc = intent_check_carried(v->c, &v->settings, v->vmid, &v->conf, e);
+	if (rc < 0 || *vs || !need_intent)
+		return rc;
 	fail(e, -ENOENT, "the VM has no intent");
 	err_hint(e, "add to /etc/pve/pve-vgpu.conf: [vm %u] and below it hostpci0 = <type>", v->vmid);
 	return -ENOENT;
@@ -279,14 +291,16 @@ static int explain(struct view *v, const struct vm_settings *vs, int rc, struct 
 	return explain_refusal(v->c, &x, rc, e);
 }
 
-int plan_view(const struct ctx *c, unsigned int vmid, struct err *e)
+int plan_view(const struct ctx *c, unsigned int vmid, bool need_intent, struct err *e)
 {
 	__attribute__((cleanup(view_free))) struct view v = { .c = c, .vmid = vmid };
 	const struct vm_settings *vs = NULL;
-	int rc = read_vm(&v, &vs, e);
+	int rc = read_vm(&v, need_intent, &vs, e);
 
 	if (rc == 0 && v.conf.template)
 		fprintf(stderr, "pve-vgpu: vm %u: is a template: nothing is made for it\n", vmid);
+	else if (rc == 0 && !vs)
+		fprintf(stderr, "pve-vgpu: vm %u: has no intent: nothing is made for it\n", vmid);
 	else if (rc == 0) {
 		rc = gather(&v, vs, e);
 		explain(&v, vs, rc, e);

@@ -157,6 +157,38 @@ three() {
 	[[ $stderr == *'is a template: nothing is made for it'* ]]
 }
 
+@test "plan: hook --dry-run of a VM that is to get nothing is success, as its start is" {
+	a40
+	vm 100
+	run -0 pve_vgpu 100 pre-start
+	run -0 --separate-stderr pve_vgpu 100 pre-start --dry-run
+	[[ $stderr == *'vm 100: has no intent: nothing is made for it'* ]]
+	run -1 pve_vgpu 101 pre-start --dry-run
+}
+
+@test "plan: the config is that of the next start" {
+	a40
+	settings '[vm 100]' 'hostpci0 = A40-12A'
+	vm 100 'hostpci0: 0000:e8:00.4,mdev=nvidia-575' '' '[PENDING]' 'hostpci0: 0000:e8:00.4,mdev=nvidia-573'
+	run -0 pve_vgpu plan 100
+	assert_output '1. A40-12A (nvidia-573) on 0000:e8:00.4'
+	run -0 pve_vgpu hook 100 pre-start --dry-run
+	vm 100 'hostpci0: 0000:e8:00.4,mdev=nvidia-573' '' '[PENDING]' 'hostpci0: 0000:e8:00.4,mdev=nvidia-575'
+	run -1 pve_vgpu plan 100
+	assert_output "the VM's config has mdev='nvidia-575'"
+}
+
+@test "plan: args that carry another VM's vGPU are refused, as its start is" {
+	a40
+	vm 101 "args: -device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$(uuid 100)" 'hostpci1: 0000:e8:00.5,mdev=nvidia-575'
+	settings '[vm 100]' 'hostpci0 = A40-24A' '[vm 101]' 'hostpci1 = A40-24A'
+	run -1 pve_vgpu 101 pre-start
+	assert_output "args of the VM's config name the vGPU of vm 100"
+	run -1 pve_vgpu plan 101
+	assert_output "vm 101: plan: args of the VM's config name the vGPU of vm 100"
+	run -1 pve_vgpu 101 pre-start --dry-run
+}
+
 @test "plan: changes nothing, on a node that was never looked at before too" {
 	local f before
 
