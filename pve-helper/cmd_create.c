@@ -115,6 +115,7 @@ static int check_uuid(const struct inventory *inv, const struct create_options *
 		      const struct vgpu_type *t, const char *uuid, struct err *e)
 {
 	const struct vgpu *other = o->uuid ? inventory_by_uuid(inv, uuid) : NULL;
+	unsigned int vmid, index;
 	bool mdev = false;
 
 	if (other) {
@@ -124,6 +125,12 @@ static int check_uuid(const struct inventory *inv, const struct create_options *
 		     other->name ? other->name : other->type, other->parent_name);
 		err_hint(e, "leave --uuid out, and a new one is made");
 		return -EEXIST;
+	}
+	/* qemu-server would take it for that VM's, and remove it behind its stop. */
+	if (o->uuid && vgpu_pve_uuid_parse(uuid, &vmid, &index)) {
+		fail(e, -EINVAL, "--uuid %s is what Proxmox gives hostpci%u of vm %u", uuid, index, vmid);
+		err_hint(e, "leave --uuid out, and a new one is made");
+		return -EINVAL;
 	}
 	for (size_t i = 0; i < inv->ngpus; i++)
 		mdev |= inv->gpus[i].framework == FRAMEWORK_MDEV && gpu_offer(&inv->gpus[i], t);

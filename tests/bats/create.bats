@@ -196,6 +196,16 @@ T=devices/*/mdev_supported_types
 	assert_equal "$(mdevs | wc -l)" 3
 }
 
+@test "create --uuid: what Proxmox gives a VM's vGPU is refused" {
+	a40
+	run -1 pve_vgpu create A40-4A --uuid "$(uuid 100)"
+	assert_output "--uuid $(uuid 100) is what Proxmox gives hostpci0 of vm 100"
+	assert_output 'hint: leave --uuid out'
+	run -1 pve_vgpu create A40-4A --uuid "$(uuid 100 2)" --dry-run
+	assert_output 'hostpci2 of vm 100'
+	assert_equal "$(mdevs)" ''
+}
+
 @test "create --uuid: vendor VFIO has none, and that is said" {
 	a40 '"framework": "nvidia-vfio"'
 	run -1 pve_vgpu create A40-24A --uuid $U1
