@@ -129,6 +129,7 @@ static char *why_native(const struct mode_facts *f, bool mapping)
 	if (mapping)
 		return xasprintf("qemu-server %s attaches it, %s", version(f),
 				 f->vendor ? "on any VF of the mapping that is free" :
+				 f->gpu || f->placement || f->params ? "on the parent of the mapping that the hookscript picks" :
 				 "on any parent of the mapping with room");
 	return xasprintf("qemu-server %s attaches it at the address in the VM's config", version(f));
 }

@@ -208,6 +208,18 @@ static int choose_mode(struct set_job *j, struct err *e)
 
 /* --- room --- */
 
+/* What shows why: of a vGPU that is left to qemu-server `plan <vmid>` says only that. */
+static char *room_command(const struct set_job *j, const struct want *w)
+{
+	bool vendor = false;
+
+	for (size_t i = 0; i < j->inv.ngpus; i++)
+		vendor |= j->inv.gpus[i].framework == FRAMEWORK_NVIDIA_VFIO && gpu_offer(&j->inv.gpus[i], w->choices[0]);
+	if (j->mode.mapping && (vendor || !(j->vs->params || j->vs->has_placement || w->ngpus)))
+		return xstrdup("plan --fit");
+	return xasprintf("plan %u", j->vm.vmid);
+}
+
 /* Where a start would put it now, as if it was there already: the VM's next one goes elsewhere. */
 static void note_room_of(struct set_job *j, size_t i)
 {
@@ -217,9 +229,11 @@ static void note_room_of(struct set_job *j, size_t i)
 
 	plan_asked(&j->c->root, &j->catalog, &j->inv, &w, &p);
 	if (!p.ncandidates) {
-		strlist_take(&j->notes, xasprintf("hostpci%u: no GPU of this node has room for %s now; `pve-vgpu plan %u` "
+		AUTO_FREE char *command = room_command(j, &w);
+
+		strlist_take(&j->notes, xasprintf("hostpci%u: no GPU of this node has room for %s now; `pve-vgpu %s` "
 						  "shows what is in the way", w.index,
-						  vgpu_type_name(w.choices[0]), j->vm.vmid));
+						  vgpu_type_name(w.choices[0]), command));
 		return;
 	}
 	plan_vgpu(&p.candidates[0], &w, &v);

@@ -285,7 +285,7 @@ DEV0="-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$UUID,id=hostpci0,bus=pci.
 		cat /proc/sys/kernel/random/uuid > "$SYS/bus/pci/devices/$vf/mdev_supported_types/nvidia-575/create" || true
 	done 2> /dev/null
 	set_ok 100 A40-48Q
-	assert_output 'hostpci0: no GPU of this node has room for A40-48Q now; `pve-vgpu plan 100` shows what is in the way'
+	assert_output 'hostpci0: no GPU of this node has room for A40-48Q now; `pve-vgpu plan --fit` shows what is in the way'
 	assert_conf 100 'hostpci0: mapping=vgpu-A40,mdev=nvidia-566'
 }
 

@@ -115,7 +115,7 @@ static void test_native_by_mapping(void)
 		CHECK_CHOICE(on_mdev("8.0.3"), "native address: ");
 		CHECK_CHOICE(f, "native mapping: qemu-server 8.0.4 attaches it, on any parent of the mapping with room | none");
 		f.params = f.gpu = f.placement = true;
-		CHECK_CHOICE(f, "native mapping: ");
+		CHECK_CHOICE(f, "native mapping: qemu-server 8.0.4 attaches it, on the parent of the mapping that the hookscript picks");
 		CHECK_SAYS(f, "| none");
 	}
 }
