@@ -71,7 +71,8 @@ static struct json_object *vgpu_json(const struct ctx *c, const struct listing *
 
 	json_add_str(o, "uuid", *v->uuid ? v->uuid : NULL);
 	json_add_known(o, "vmid", v->vmid);
-	if (v->vmid && v->owner != OWNER_UNKNOWN)
+	/* PVE's reservation of a vendor VF has the VM alone. */
+	if (v->vmid && v->owner != OWNER_UNKNOWN && !(v->owner == OWNER_PVE && !*v->uuid))
 		json_add_num(o, "index", v->index);
 	else
 		json_add_str(o, "index", NULL);

@@ -49,7 +49,7 @@ U1=11111111-aaaa-4bbb-8ccc-000000000001
 @test "list: a vendor VF that PVE has reserved is that VM's" {
 	a40 '"framework": "nvidia-vfio"' '{"parent": "0000:e8:00.4", "type": 575}'
 	echo "0000:e8:00.4 103 time:$(($(date +%s) + 60))" > "$ROOT/run/qemu-server/pci-id-reservations"
-	assert_equal "$(pve_vgpu list --json | jq -c '.[] | [.owner, .vmid]')" '["pve",103]'
+	assert_equal "$(pve_vgpu list --json | jq -c '.[] | [.owner, .vmid, .index]')" '["pve",103,null]'
 }
 
 @test "list: in use is what a process has open" {
