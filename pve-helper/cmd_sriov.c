@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "options.h"
 #include "quote.h"
+#include "sriov.h"
 #include "sriov_vfs.h"
 #include "sriov_view.h"
 #include "xalloc.h"
@@ -71,6 +72,19 @@ static int select_gpus(const struct sriov_node *n, const char *word, bool all_na
 	return 0;
 }
 
+/* Whether there is what was asked for by name. Of `all` the others are shown beside one that is not there. */
+static int check_named(const struct sriov_node *n, const struct bdf_list *gpus, struct err *e)
+{
+	for (size_t i = 0; i < gpus->n; i++) {
+		AUTO_SRIOV struct sriov s = { 0 };
+		int rc = sriov_look(&n->c->root, &gpus->b[i], &s, e);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
 static void act(struct sriov_node *n, enum action action, bool configured, struct sriov_row *row)
 {
 	struct sriov_job j = { .n = n, .gpu = row->gpu, .configured = configured };
@@ -123,6 +137,8 @@ static int run(struct ctx *c, enum action action, const char *word, bool configu
 
 	if (rc == 0)
 		rc = select_gpus(&n, word, configured || action == STATUS, &gpus, e);
+	if (rc == 0 && action == STATUS && strcmp(word, "all") != 0)
+		rc = check_named(&n, &gpus, e);
 	if (rc < 0)
 		return fail_in(e, rc, "sriov %s", actions[action]);
 	for (size_t i = 0; i < gpus.n; i++) {

@@ -427,6 +427,20 @@ hint: pve-vgpu sriov enable $PF"
 	assert_equal "$doc" "$(jq -r '.[0] | keys[]' <<< "$output" | sort)"
 }
 
+@test "status: a GPU that is named and is not there, and a VF, are failures; of all the others are shown" {
+	bare
+	run -1 --separate-stderr pve_vgpu sriov status 0000:ff:00.0
+	[[ $stderr == "pve-vgpu: sriov status: "*0000:ff:00.0*hint:* ]]
+	assert_equal "$output" ''
+	run -1 pve_vgpu sriov status 0000:ff:00.0 --json
+	node_conf '[gpu 0000:ff:00.0]' 'sriov = yes'
+	run -0 --separate-stderr pve_vgpu sriov status
+	[[ $output == "$PF"* && $stderr == *0000:ff:00.0* ]]
+	pve_vgpu sriov enable $PF
+	run -1 --separate-stderr pve_vgpu sriov status "$(readlink -f "$SYS/bus/pci/devices/$PF/virtfn0" | grep -o '[^/]*$')"
+	run -0 pve_vgpu sriov status $PF
+}
+
 @test "status: a fault of node.conf, and what is done as JSON" {
 	bare
 	node_conf '[defaults]' 'sriov = yess'
