@@ -192,12 +192,14 @@ int snippet_look(const struct root *r, struct snippet_places *out, struct err *e
 
 static int refuse_storage(const char *id, const char *why, struct err *e)
 {
-	return fail(e, -ENOENT, "storage %s %s", QUOTED(id), why);
+	fail(e, -ENOENT, "storage %s %s", QUOTED(id), why);
+	err_hint(e, "take a storage of this node's own, such as 'local', and run this on each node");
+	return -ENOENT;
 }
 
 static int refuse_unknown(const char *id, struct err *e)
 {
-	refuse_storage(id, "is not in /" STORAGE_CFG, e);
+	fail(e, -ENOENT, "storage %s is not in /" STORAGE_CFG, QUOTED(id));
 	err_hint(e, "'pvesm status' lists the storages");
 	return -ENOENT;
 }
@@ -218,11 +220,8 @@ static int choose_asked(const struct snippet_places *l, const char *id, struct s
 
 	if (!s)
 		return refuse_unknown(id, e);
-	if (s->shared) {
-		refuse_storage(id, "is shared: the link would be there for every node, also for those without pve-vgpu", e);
-		err_hint(e, "take a storage of this node's own, such as 'local', and run this on each node");
-		return -ENOENT;
-	}
+	if (s->shared)
+		return refuse_storage(id, "is shared: the link would be there for every node, also for those without pve-vgpu", e);
 	*out = place_of(l, id);
 	if (!*out)
 		return refuse_storage(id, !s->path ? "has no directory for snippets" :

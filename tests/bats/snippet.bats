@@ -81,14 +81,18 @@ storages() {
 		run pve_vgpu snippet install --storage $s
 		assert_failure
 		assert_output "storage '$s' is shared: the link would be there for every node"
+		assert_output "hint: take a storage of this node's own"
 	done
 	run pve_vgpu snippet install --storage far
 	assert_failure
-	assert_output "storage 'far' is not on this node"
+	assert_output "storage 'far' is not on this node
+hint: take a storage of this node's own"
 	run pve_vgpu snippet install --storage off
-	assert_output "storage 'off' is disabled"
+	assert_output "storage 'off' is disabled
+hint: take a storage of this node's own"
 	run pve_vgpu snippet install --storage zfs
-	assert_output "storage 'zfs' has no directory for snippets"
+	assert_output "storage 'zfs' has no directory for snippets
+hint: take a storage of this node's own"
 	run pve_vgpu snippet install --storage nope
 	assert_output "storage 'nope' is not in /etc/pve/storage.cfg"
 	assert_output "hint: 'pvesm status' lists the storages"
