@@ -67,6 +67,8 @@ unit_run() {
 
 	for unit in "$TOP"/systemd/*.service; do
 		grep -qE '^Before=.*pve-guests\.service' "$unit"
+		# It starts the VMs of HA, and pve-guests is behind it.
+		grep -qE '^Before=.*pve-ha-lrm\.service' "$unit"
 		grep -qx 'RuntimeDirectory=pve-vgpu' "$unit"
 		grep -qx 'RuntimeDirectoryPreserve=yes' "$unit"
 		grep -qE '^TimeoutStartSec=[0-9]+$' "$unit"
@@ -249,6 +251,30 @@ unit_run() {
 	run -0 pve_vgpu gc
 	assert_output 999
 	run -1 grep -x '\[vm 999\]' "$ROOT/etc/pve/pve-vgpu.conf"
+}
+
+@test "gc unit: what a killed \`scheduler apply\` has left goes, though /etc is shut off" {
+	a40
+	mkdir -p "$ROOT/etc/modprobe.d"
+	true &
+	wait $!
+	touch "$ROOT/etc/modprobe.d/.pve-vgpu.conf.$!.tmp"
+	# As ProtectSystem=strict has it, with what the unit opens
+	# shellcheck disable=SC2016,SC2046
+	run -0 own_mounts bash -ec '
+		mount --bind "$0/etc" "$0/etc"
+		mount -o remount,bind,ro "$0/etc"
+		for dir in $1; do
+			[[ ${dir#-} == /etc/* ]] || continue
+			mount --bind "$0${dir#-}" "$0${dir#-}"
+			mount -o remount,bind,rw "$0${dir#-}"
+		done
+		! touch "$0/etc/file" 2> /dev/null
+		shift
+		"$@"
+	' "$ROOT" "$(sed -n 's/^ReadWritePaths=//p' "$TOP/systemd/pve-vgpu-gc.service")" \
+		"$PVE_VGPU" --root "$ROOT" $(command_of pve-vgpu-gc.service)
+	assert_equal "$(ls -A "$ROOT/etc/modprobe.d")" ''
 }
 
 @test "install: units and rule are where systemd and udev look, and name the program that was installed" {
