@@ -172,6 +172,17 @@ static bool is_stale(const struct root *r)
 		wrapper.st_mtime < qemu.st_ctime;
 }
 
+/* No program at all is at QEMU's name, or the wrapper with nothing behind it: no VM starts, whatever it asks for. */
+static bool leads_nowhere(const struct root *r)
+{
+	struct stat kvm, wrapper;
+
+	if (!stat_behind(r, WRAPPER_KVM, &kvm))
+		return true;
+	return stat_behind(r, WRAPPER_PROGRAM, &wrapper) && kvm.st_dev == wrapper.st_dev && kvm.st_ino == wrapper.st_ino &&
+		!root_exists(r, WRAPPER_DIVERTED);
+}
+
 static bool wrapper_asked(const struct doctor *d)
 {
 	const struct show_vm *vm;
@@ -192,9 +203,14 @@ void check_wrapper(struct doctor *d, struct finding *f)
 	else if (d->wrapper)
 		find_yes(f, "it stands at /" WRAPPER_KVM);
 	else if (root_exists(d->r, WRAPPER_PROGRAM))
-		find_no(f, weight, xstrdup("the wrapper is installed, and /" WRAPPER_KVM " is another program, or there is no QEMU at /"
-					   WRAPPER_DIVERTED),
+		find_no(f, leads_nowhere(d->r) ? DOCTOR_BLOCKS : weight,
+			xstrdup("the wrapper is installed, and /" WRAPPER_KVM " is another program, or there is no QEMU at /"
+				WRAPPER_DIVERTED),
 			xstrdup("dpkg-divert --list /" WRAPPER_KVM "; apt install --reinstall " WRAPPER_PACKAGE " pve-qemu-kvm"));
+	else if (leads_nowhere(d->r) && root_exists(d->r, WRAPPER_DIVERTED))
+		find_no(f, DOCTOR_BLOCKS, xstrdup("QEMU stands at /" WRAPPER_DIVERTED ", and nothing at /" WRAPPER_KVM
+						  ", which PVE runs: the wrapper's package was taken away half installed"),
+			xstrdup("apt install " WRAPPER_PACKAGE "; apt remove " WRAPPER_PACKAGE " then gives QEMU its name back"));
 	else if (weight == DOCTOR_BLOCKS)
 		find_no(f, weight, xstrdup("VMs of this node have mode = wrapper, and it is not installed"),
 			xstrdup("apt install " WRAPPER_PACKAGE));

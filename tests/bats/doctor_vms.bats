@@ -89,6 +89,14 @@ refute_mode() {
 	no wrapper blocks '/usr/bin/kvm is another program' 'dpkg-divert --list /usr/bin/kvm'
 	settings ''
 	no wrapper advice '/usr/bin/kvm is another program' 'dpkg-divert'
+	# Without a QEMU no VM starts.
+	wrapper_here
+	rm "$ROOT/usr/bin/kvm.distrib"
+	no wrapper blocks 'there is no QEMU at /usr/bin/kvm.distrib' 'pve-qemu-kvm'
+	# As a package leaves it that was not wholly unpacked when dpkg was made to take it away
+	wrapper_here
+	rm "$ROOT/usr/bin/kvm" "$ROOT/usr/lib/pve-vgpu/qemu-wrapper"
+	no wrapper blocks 'QEMU stands at /usr/bin/kvm.distrib, and nothing at /usr/bin/kvm' 'apt install pve-vgpu-qemu-wrapper'
 }
 
 @test "snippet: not there, something else, not executable, and one that VMs have and this node lacks" {
