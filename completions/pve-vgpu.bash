@@ -6,7 +6,7 @@ _pve_vgpu() {
 	local line=${COMP_LINE:0:COMP_POINT} word tail joint one
 	local -a words lines
 
-	read -ra words <<< "$line"
+	IFS=$' \t' read -ra words <<< "$line"
 	[[ $line != *[[:blank:]] ]] || words+=('')
 	word=${words[-1]}
 	# To bash a word ends at ':' and '=', too, of which addresses and options are full: it replaces what is behind the last one.

@@ -197,6 +197,7 @@ options_of() {
 	assert_equal "$(in_bash guest 100 --token-file tok | sort)" $'tokens\ntokens.tok'
 	assert_equal "$(in_bash guest 100 --output tok | sort)" $'tokens\ntokens.tok'
 	assert_equal "$(in_bash --root tok)" tokens
+	assert_equal "$(in_bash --root=tok)" tokens
 	assert_equal "$(in_zsh guest 100 --token-file tok)" 'files '
 	assert_equal "$(in_zsh --root tok)" 'files -/'
 }
@@ -222,6 +223,16 @@ options_of() {
 	assert_output $'--mode=auto\n--mode=native\n--mode=args\n--mode=wrapper'
 	run -0 "$TOP/completions/complete" pve-vgpu guest 100 --token-file=
 	assert_output ':files'
+}
+
+@test "the shell may part words at whatever it likes" {
+	local ifs
+
+	for ifs in : c '' $'\n' ' '; do
+		run -0 bash --norc -uc 'IFS=$2; . "$0"; COMP_LINE=$1 COMP_POINT=${#1}; _pve_vgpu; echo "${COMPREPLY[0]}"' \
+			"$HERE/pve-vgpu.bash" 'pve-vgpu sch' "$ifs"
+		assert_equal "$output" scheduler
+	done
 }
 
 @test "without a word where there is nothing to read" {
@@ -281,4 +292,11 @@ options_of() {
 	rm shown
 	ZDOTDIR=zsh python3 "$TOP/tests/bats/terminal.py" 'READY> ' "pve-vgpu $keys"$'\x18s' zsh -i
 	assert_equal "$(cat shown)" 'pve-vgpu --root R create --gpu 0000:e8:00.0 A40-48A '
+	# A file behind OPTION=
+	touch client.tok
+	keys=$'guest 100 --token-file=clie\t\x18s'
+	python3 "$TOP/tests/bats/terminal.py" 'READY> ' "pve-vgpu $keys" bash --noprofile --rcfile bashrc -i
+	assert_equal "$(cat shown)" 'pve-vgpu guest 100 --token-file=client.tok '
+	ZDOTDIR=zsh python3 "$TOP/tests/bats/terminal.py" 'READY> ' "pve-vgpu $keys" zsh -i
+	assert_equal "$(cat shown)" 'pve-vgpu guest 100 --token-file=client.tok '
 }
