@@ -370,12 +370,12 @@ static int create_locked(struct job *j, struct vgpu *v, const struct gpu *g,
 	if (rc < 0)
 		return rc;
 	rc = ops->create(r, v, e);
-	if (rc == -ENOTRECOVERABLE && ops->remove(r, v, UNDO_MS, NULL) < 0)
-		j->fatal = true;	/* it stays on record, and that is no place for another */
-	else
-		v->exists = rc == 0;
-	if (rc < 0)
+	v->exists = rc == 0 || (rc == -ENOTRECOVERABLE && ops->remove(r, v, UNDO_MS, NULL) < 0);
+	if (rc < 0) {
+		/* Where it is there all the same it stays on record, and that is no place for another. */
+		j->fatal = v->exists;
 		return rc;
+	}
 	rc = write_params(j, v, e);
 	if (rc < 0) {
 		/* No other place would take them either. */
@@ -565,8 +565,10 @@ static void undo(struct job *j)
 		AUTO_ERR struct err why = { 0 };
 
 		if (v->exists && release_one(j->a->c, v, j->a->who, deadline, &why) < 0) {
-			fprintf(stderr, "pve-vgpu: %s: %s on %s is left for `pve-vgpu gc`: %s\n",
-				j->a->who, v->name, v->parent_name, why.msg);
+			/* gc takes none that is for no VM. */
+			fprintf(stderr, "pve-vgpu: %s: %s on %s is left for `pve-vgpu %s%s`: %s\n",
+				j->a->who, v->name, v->parent_name, v->vmid ? "gc" : "remove ",
+				v->vmid ? "" : *v->uuid ? v->uuid : v->parent_name, why.msg);
 			continue;
 		}
 		release_reservation(j->a->c, v);

@@ -127,6 +127,29 @@ all_passed() {
 	assert_equal "$(mdevs)" ''
 }
 
+@test "create: an mdev that the driver refuses and makes all the same, and does not take back, stays on record" {
+	local program at uuid=11111111-aaaa-4bbb-8ccc-000000000001
+
+	node a40x8-mdev
+	program=("$PVE_VGPU" --root "$ROOT" create A40-48A --uuid "$uuid")
+	for _ in 1 2; do
+		"$INJECT" --points "$BATS_TEST_TMPDIR/points" -- "${program[@]}"
+		pve_vgpu remove "$uuid"
+	done
+	at=$(sed -n 's/^\([^ ]*\) change write+ .*\/create$/\1/p' "$BATS_TEST_TMPDIR/points")
+	# Now it is taken back at the second try, and now never.
+	fault write '*/remove' EBUSY 1
+	run -1 "$INJECT" --at "$at" --after --errno EIO -- "${program[@]}"
+	assert_equal "$(mdevs)" ''
+	assert_equal "$(ls "$ROOT/run/pve-vgpu/standalone")" ''
+	fault write '*/remove' EBUSY 2
+	run -1 "$INJECT" --at "$at" --after --errno EIO -- "${program[@]}"
+	assert_output "is left for \`pve-vgpu remove $uuid\`"
+	assert_equal "$(mdevs)" "$uuid"
+	run -0 pve_vgpu remove "$uuid"
+	assert_equal "$(mdevs)" ''
+}
+
 @test "create: a VF that holds the type behind a refusal may be another's: it is left alone, and told" {
 	local program at
 
