@@ -25,10 +25,21 @@ bool want_may_use(const struct want *w, const struct bdf *gpu)
 	return !w->ngpus;
 }
 
+/* Whether the VM has this parent for another device. */
+static bool is_others(const struct want *w, const struct bdf *parent)
+{
+	for (size_t i = 0; i < w->nothers && !w->pinned; i++)
+		if (bdf_eq(&w->others[i], parent))
+			return true;
+	return false;
+}
+
 /* Whether w may be on this parent, as far as it names parents. */
 static bool is_named(const struct want *w, const struct bdf *parent)
 {
 	if (w->pinned && !bdf_eq(&w->parent, parent))
+		return false;
+	if (is_others(w, parent))
 		return false;
 	for (size_t i = 0; i < w->namong; i++)
 		if (bdf_eq(&w->among[i], parent))
@@ -342,8 +353,10 @@ static char *pick_parent(const struct inventory *inv, const struct want *w,
 	why = refused_by_parents(refused, g, t);
 	if (why)
 		return why;
-	return w->pinned ? xasprintf("%s is taken", BDF_STR(&w->parent)) :
-		xstrdup("none of its VFs that are in the mapping is free");
+	if (w->pinned)
+		return xasprintf("%s is taken", BDF_STR(&w->parent));
+	return xstrdup(w->namong ? "none of its VFs that are in the mapping is free" :
+		       "what is free of it the VM's config gives to another hostpci<N>");
 }
 
 static void add_out(struct plan *p, const struct gpu *g, const struct vgpu_type *t, char *why,

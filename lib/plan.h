@@ -26,6 +26,8 @@ struct want {
 	size_t ngpus;
 	struct bdf *among;			/* on one of these parents alone; namong 0: on any */
 	size_t namong;
+	const struct bdf *others;		/* never on these: the VM's config gives them to other hostpci<N> */
+	size_t nothers;
 	bool mdev_only;				/* what attaches it knows mdevs alone */
 	enum placement placement;
 	bool ask;				/* a driver can be asked: a GPU in doubt is a candidate */

@@ -2,6 +2,7 @@
 #include "intent.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ void want_list_free(struct want_list *l)
 	free(take_ptr(l->attach));
 	free(take_ptr(l->left));
 	free(take_ptr(l->gpus));
+	free(take_ptr(l->others));
 	strlist_free(&l->notes);
 	l->n = l->nleft = 0;
 }
@@ -280,6 +282,47 @@ static int use_gpus(const struct reader *rd, struct err *e)
 	return 0;
 }
 
+/*
+ * What the config's hostpci<N> name is qemu-server's to attach, with an intent
+ * or without: another vGPU there would take its place.
+ */
+static void keep_off(const struct vmconf *conf, struct want_list *l)
+{
+	for (size_t i = 0; i < VMCONF_HOSTPCI_MAX; i++)
+		for (size_t k = 0; k < conf->hostpci[i].hosts.n; k++) {
+			struct bdf at, *slot;
+
+			if (bdf_parse(conf->hostpci[i].hosts.s[k], &at) < 0)
+				continue;
+			slot = GROW(l->others, l->nothers);
+			*slot = at;
+		}
+	for (size_t i = 0; i < l->n; i++) {
+		l->w[i].others = l->others;
+		l->w[i].nothers = l->nothers;
+	}
+}
+
+static size_t count_places(const struct want *w)
+{
+	return w->pinned ? 1 : w->namong ? w->namong : SIZE_MAX;
+}
+
+/* Who has fewest parents to choose from chooses first, or the VM itself takes its only one. */
+static void put_in_order(struct want_list *l)
+{
+	for (size_t i = 1; i < l->n; i++)
+		for (size_t k = i; k && count_places(&l->w[k]) < count_places(&l->w[k - 1]); k--) {
+			struct want w = l->w[k];
+			enum attach how = l->attach[k];
+
+			l->w[k] = l->w[k - 1];
+			l->attach[k] = l->attach[k - 1];
+			l->w[k - 1] = w;
+			l->attach[k - 1] = how;
+		}
+}
+
 /* Whether a choice could go to this GPU, as far as its types and 'gpu =' tell. */
 static bool concerns(const struct want_list *l, const struct gpu *g)
 {
@@ -320,6 +363,8 @@ int intent_wants(const struct ctx *c, const struct vm_settings *vs, const struct
 		}
 	}
 	inventory_assume_offers(inv);
+	keep_off(conf, out);
+	put_in_order(out);
 
 	int rc = out->n ? use_gpus(&rd, e) : 0;
 

@@ -20,13 +20,15 @@ struct left {
 };
 
 struct want_list {
-	struct want *w;
+	struct want *w;			/* by index, but those with few places to choose from come first */
 	enum attach *attach;		/* one for each want */
 	size_t n;
 	struct left *left;		/* what is wanted and left to qemu-server */
 	size_t nleft;
 	struct bdf *gpus;		/* what 'gpu =' stands for here */
 	size_t ngpus;
+	struct bdf *others;		/* addresses in the config's hostpci<N>: no place for what names none itself */
+	size_t nothers;
 	struct strlist notes;		/* what the admin should know, finished lines */
 };
 

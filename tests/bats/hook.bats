@@ -683,6 +683,29 @@ hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 
 # --- choices and placement ------------------------------------------------------------
 
+@test "several: what chooses its place keeps off the addresses in the config, whoever makes what is there" {
+	node a40x8-mdev
+	intent 100 A40-24A
+	echo 'hostpci1 = A40-24A' >> "$ROOT/etc/pve/pve-vgpu.conf"
+	with_args 100 "hostpci1: $VF1,mdev=nvidia-575"
+	run hook 100 pre-start
+	assert_success
+	assert_equal "$(parent_of "$(uuid 100 1)")" $VF1
+	[ "$(parent_of "$(uuid 100 0)")" != $VF1 ]
+	hook 100 post-stop
+	# An intent for that one there is none, and qemu-server makes it or passes the VF itself.
+	settings '[vm 100]' 'hostpci0 = A40-24A' "gpu = $PF1"
+	for line in "$VF1,mdev=nvidia-575" "$VF1"; do
+		with_args 100 "hostpci1: $line"
+		run hook 100 pre-start
+		assert_success
+		assert_equal "$(parent_of "$(uuid 100)")" $VF2
+		run -0 pve_vgpu plan 100
+		assert_output "has A40-24A on $VF2 already"
+		hook 100 post-stop
+	done
+}
+
 @test "choices: the first that has room is taken, in their order, and unknown ones are named" {
 	node a40x8-mdev
 	make "$(cat /proc/sys/kernel/random/uuid)" $VF1 nvidia-576

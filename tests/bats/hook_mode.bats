@@ -435,6 +435,25 @@ mapped() {
 	assert_equal "$(parent_of "$(uuid 100)")" $VF4
 }
 
+@test "mapping: of two that overlap the smaller one is served, whichever index has it" {
+	local small
+
+	for small in 0 1; do
+		ROOT=$BATS_TEST_TMPDIR/$small
+		node a40x8-mdev
+		mapping a40 $VF1 $VF2
+		mv "$ROOT/etc/pve/mapping/pci.cfg" "$ROOT/large"
+		mapping one $VF1
+		{ echo; cat "$ROOT/large"; } >> "$ROOT/etc/pve/mapping/pci.cfg"
+		settings '[vm 100]' 'hostpci0 = A40-24A' 'hostpci1 = A40-24A' 'placement = first'
+		vm 100 "hostpci$small: mapping=one,mdev=nvidia-575" "hostpci$((1 - small)): mapping=a40,mdev=nvidia-575"
+		run hook 100 pre-start
+		assert_success
+		assert_equal "$(parent_of "$(uuid 100 $small)")" $VF1
+		assert_equal "$(parent_of "$(uuid 100 $((1 - small)))")" $VF2
+	done
+}
+
 @test "mapping: where its parents are taken the refusal says so, and no other is touched" {
 	node a40x8-mdev
 	mapping a40 $VF2
