@@ -8,12 +8,14 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "framework.h"
+#include "identity.h"
 #include "lock.h"
 #include "release.h"
 #include "runstate.h"
 #include "scan.h"
 #include "scheduler_node.h"
 #include "sweep.h"
+#include "vmconf_file.h"
 #include "vmproc.h"
 #include "xalloc.h"
 
@@ -222,6 +224,20 @@ static void collect_state(struct gc *gc, unsigned int vmid)
 		keep(gc, vmid, rc, &e);
 }
 
+/* An intent proves nothing where its section is for a VM that had this vmid before. */
+static bool is_intended(const struct gc *gc, const struct vgpu *v)
+{
+	const struct vm_settings *vs = settings_section(gc->settings, v->vmid);
+	AUTO_VMCONF struct vmconf conf = { 0 };
+	int rc;
+
+	if (!settings_has_intent(gc->settings, v->vmid, v->index))
+		return false;
+	rc = vmconf_read(&gc->c->root, v->vmid, NULL, &conf, NULL);
+	/* Of a VM that is gone what it has left is its own. */
+	return rc == -ENOENT || (rc == 0 && identity_matches(vs->identity, &conf));
+}
+
 /*
  * A vGPU whose UUID is of qemu-server's pattern, with an intent of that very
  * index and no run state: its record was lost, and it is ours all the same.
@@ -234,7 +250,7 @@ static void collect_pattern(struct gc *gc, const struct vgpu *v)
 	bool claimed = false;
 	int rc;
 
-	if (!settings_has_intent(gc->settings, v->vmid, v->index) || !v->on_gpu)
+	if (!v->on_gpu || !is_intended(gc, v))
 		return;
 	rc = take_vm(gc, v->vmid, &lock, &e);
 	if (rc < 0) {

@@ -151,6 +151,25 @@ nothing_left() {
 	assert_equal "$(mdevs)" ""
 }
 
+@test "gc: an intent of a VM that had this vmid before makes nothing ours" {
+	node a40x8-mdev
+	settings '[vm 100]' 'hostpci0 = A40-24A' 'identity = ctime:1690000000'
+	with_args 100 'meta: creation-qemu=9.0.2,ctime=1790000000'
+	make "$(uuid 100)" $VF1 nvidia-575
+	run pve_vgpu gc
+	assert_success
+	assert_equal "$output" ""
+	assert_equal "$(mdevs)" "$(uuid 100)"
+	# Once that VM is the one that is meant, or there is none, it is.
+	with_args 100 'meta: creation-qemu=9.0.2,ctime=1690000000'
+	run pve_vgpu gc --dry-run
+	assert_output "would be removed"
+	rm "$ROOT/etc/pve/qemu-server/100.conf"
+	run pve_vgpu gc
+	assert_output "removed"
+	assert_equal "$(mdevs)" ""
+}
+
 @test "gc: one without a record of a VM that has a record lives and dies with that" {
 	node a40x8-mdev
 	settings '[defaults]' 'cleanup-wait = 0' '[vm 100]' 'hostpci0 = A40-24A' 'hostpci1 = A40-24A'
