@@ -32,6 +32,7 @@ void runstate_free(struct runstate *s)
 	s->nvgpus = 0;
 	runstate_clear_devices(s);
 	free(take_ptr(s->uuid));
+	free(take_ptr(s->smbios_uuid));
 }
 
 void runstate_clear_devices(struct runstate *s)
@@ -164,6 +165,7 @@ static struct json_object *state_json(const struct runstate *s)
 			json_object_array_add(devices, device_json(&s->devices[i]));
 	json_object_object_add(top, "devices", devices);
 	json_add_str(top, "uuid", s->uuid);
+	json_add_str(top, "smbios_uuid", s->smbios_uuid);
 	json_add_flag(top, "no_vga", s->no_vga);
 	return top;
 }
@@ -302,11 +304,12 @@ static int read_device(struct json_object *o, struct runstate *s)
 static int read_devices(struct json_object *top, struct runstate *s)
 {
 	struct json_object *devices = json_arr(top, "devices");
-	const char *uuid = json_str(top, "uuid");
+	const char *uuid = json_str(top, "uuid"), *smbios = json_str(top, "smbios_uuid");
 
-	if (uuid && !is_uuid(uuid))
+	if ((uuid && !is_uuid(uuid)) || (smbios && !is_uuid(smbios)))
 		return -EBADMSG;
 	s->uuid = uuid ? xstrdup(uuid) : NULL;
+	s->smbios_uuid = smbios ? xstrdup(smbios) : NULL;
 	s->no_vga = json_flag(top, "no_vga");
 	for (size_t i = 0; devices && i < json_object_array_length(devices); i++)
 		if (read_device(json_object_array_get_idx(devices, i), s) < 0)
@@ -329,7 +332,8 @@ static int from_json(struct json_object *top, struct runstate *s)
 	static const struct field fields[] = {
 		{ "vmid", json_type_int }, { "claimed_ms", json_type_int }, { "qemu", json_type_int },
 		{ "attached", json_type_boolean }, { "devices", json_type_array },
-		{ "uuid", json_type_string }, { "no_vga", json_type_boolean },
+		{ "uuid", json_type_string }, { "smbios_uuid", json_type_string },
+		{ "no_vga", json_type_boolean },
 	};
 	struct json_object *vgpus = json_arr(top, "vgpus");
 	uint64_t version = json_num(top, "version", 0, INT64_MAX);

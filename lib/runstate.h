@@ -54,6 +54,7 @@ struct runstate {
 	size_t nvgpus;
 	enum vm_mode modes[SETTINGS_HOSTPCI_MAX];	/* how the vGPU of each index reaches QEMU, for those who look */
 	char *uuid;		/* what the wrapper gives as -uuid where there is none, or NULL */
+	char *smbios_uuid;	/* of the VM that the devices are for, or NULL: its config has none */
 	bool no_vga;		/* a vGPU is the first display, and the config has no `vga` that says otherwise */
 	struct run_device *devices;	/* what the wrapper is to do; mostly nothing */
 	size_t ndevices;

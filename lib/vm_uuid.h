@@ -7,6 +7,9 @@
 
 #include "vmconf.h"
 
+/* The SMBIOS uuid of the config, as written; NULL: it has none. The caller frees it. */
+char *vm_smbios_uuid(const struct vmconf *c);
+
 /* Set nvidia[N] for each hostpci<N> of the config that is a vGPU of NVIDIA's, by its mdev=. */
 void vm_uuid_mark(const struct vmconf *c, bool nvidia[static VMCONF_HOSTPCI_MAX]);
 

@@ -55,6 +55,8 @@ void devices_set(const struct vm_settings *vs, const struct vmconf *conf,
 	add_devices(vs, l, now);
 	free(now->uuid);
 	now->uuid = uuid_of(conf, l, vs->vmid);
+	free(now->smbios_uuid);
+	now->smbios_uuid = vm_smbios_uuid(conf);
 	now->no_vga = false;
 	/* As with hostpci<N>: a `vga` in the config stays what it is. */
 	for (size_t i = 0; i < now->ndevices && !conf->vga; i++)

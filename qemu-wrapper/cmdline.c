@@ -127,6 +127,20 @@ bool has_property(const char *list, const char *name)
 	return value;
 }
 
+char *cmdline_smbios_uuid(const struct strlist *words)
+{
+	struct option o = { .next = 1 };
+
+	while (cmdline_next_of(words, "smbios", &o)) {
+		AUTO_FREE char *type = o.value ? property(o.value, "type") : NULL;
+		AUTO_FREE char *uuid = o.value ? property(o.value, "uuid") : NULL;
+
+		if (type && !strcmp(type, "1") && uuid && is_uuid(uuid))
+			return take_ptr(uuid);
+	}
+	return NULL;
+}
+
 int hostpci_index(const char *id)
 {
 	unsigned long n;

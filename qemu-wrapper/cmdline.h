@@ -45,6 +45,9 @@ bool has_property(const char *list, const char *name);
  */
 char *property(const char *list, const char *name);
 
+/* The VM's uuid behind -smbios; the caller frees it. NULL where there is none. */
+char *cmdline_smbios_uuid(const struct strlist *words);
+
 /* What a vfio-pci device of -device stands on. */
 struct vfio_device {
 	char *id;			/* "hostpci0", or NULL; owned */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "cleanup.h"
@@ -49,6 +50,23 @@ static int refuse_old(const struct runstate *s, struct err *e)
 	return -ESTALE;
 }
 
+/* A vmid is given again, and a start of the VM that had it may have come no further than pre-start. */
+static int refuse_other(const struct runstate *s, struct err *e)
+{
+	fail(e, -ESTALE, "run state '/" RUN_DIR "/%u.json' is of another VM, which had this vmid before (SMBIOS uuid %s)",
+	     s->vmid, s->smbios_uuid);
+	err_hint(e, "`pve-vgpu gc` takes away what that one has left, once its start is older than start-grace; "
+		 "then start this VM again");
+	return -ESTALE;
+}
+
+static bool is_of_another(const struct runstate *s, const struct strlist *words)
+{
+	AUTO_FREE char *uuid = s->smbios_uuid ? cmdline_smbios_uuid(words) : NULL;
+
+	return uuid && strcasecmp(uuid, s->smbios_uuid) != 0;
+}
+
 static int check_vgpu(const struct root *r, const struct vgpu *v, unsigned int vmid, struct err *e)
 {
 	int there = framework_ops(v->framework)->present(r, v, e);
@@ -68,7 +86,8 @@ static int check_vgpu(const struct root *r, const struct vgpu *v, unsigned int v
 	return -ESTALE;
 }
 
-static int check_state(const struct root *r, const struct runstate *s, struct err *e)
+static int check_state(const struct root *r, const struct runstate *s, const struct strlist *words,
+		       struct err *e)
 {
 	pid_t qemu = vm_qemu_pid(r, s->vmid);
 
@@ -76,6 +95,8 @@ static int check_state(const struct root *r, const struct runstate *s, struct er
 		return refuse_second(s->vmid, qemu, e);
 	if (s->phase != RUN_CREATED)
 		return refuse_old(s, e);
+	if (is_of_another(s, words))
+		return refuse_other(s, e);
 	for (size_t i = 0; i < s->ndevices; i++) {
 		const struct run_device *d = &s->devices[i];
 		int rc = d->add ? check_vgpu(r, runstate_index(s, d->index), s->vmid, e) : 0;
@@ -86,7 +107,8 @@ static int check_state(const struct root *r, const struct runstate *s, struct er
 	return 0;
 }
 
-int promise_read(const struct root *r, unsigned int vmid, struct runstate *out, struct err *e)
+int promise_read(const struct root *r, unsigned int vmid, const struct strlist *words,
+		 struct runstate *out, struct err *e)
 {
 	AUTO_FREE char *path = xasprintf(RUN_DIR "/%u.json", vmid);
 	AUTO_RUNSTATE struct runstate s = { 0 };
@@ -97,7 +119,7 @@ int promise_read(const struct root *r, unsigned int vmid, struct runstate *out, 
 	/* Without devices all is on the command line, and QEMU itself sees what is missing. */
 	if (rc < 0 || !s.ndevices)
 		return rc;
-	rc = check_state(r, &s, e);
+	rc = check_state(r, &s, words, e);
 	if (rc < 0)
 		return rc;
 	*out = s;

@@ -15,9 +15,11 @@
  * Returns 1 and *out where there is something to do; 0: nothing is promised;
  * -EBADMSG, -EPROTO or -EPERM: the run state is damaged, of another VM, of a
  * newer version, or no plain file of root's; -EEXIST: the VM's QEMU runs already;
- * -ESTALE: it was not written for this start, or a vGPU that is to be added is not there.
+ * -ESTALE: it was not written for this start, or not for the VM of this command line (words), or
+ * a vGPU that is to be added is not there.
  */
-int promise_read(const struct root *r, unsigned int vmid, struct runstate *out, struct err *e);
+int promise_read(const struct root *r, unsigned int vmid, const struct strlist *words,
+		 struct runstate *out, struct err *e);
 
 /*
  * Write vgpu_params of what qemu-server has made. words: the command line, which

@@ -216,20 +216,6 @@ static bool has_x_vga(const struct runstate *s)
 	return false;
 }
 
-static char *smbios_uuid(const struct strlist *words)
-{
-	struct option o = { .next = 1 };
-
-	while (cmdline_next_of(words, "smbios", &o)) {
-		AUTO_FREE char *type = o.value ? property(o.value, "type") : NULL;
-		AUTO_FREE char *uuid = o.value ? property(o.value, "uuid") : NULL;
-
-		if (type && !strcmp(type, "1") && uuid && is_uuid(uuid))
-			return take_ptr(uuid);
-	}
-	return NULL;
-}
-
 /* Whether a comes before b by qemu-server's order, which is that of the text; what has no such id comes last. */
 static bool is_before(const struct vfio_device *a, const struct vfio_device *b)
 {
@@ -271,7 +257,7 @@ static char *uuid_for(const struct strlist *words, const struct rewrite *how)
 		return xstrdup(how->state->uuid);
 	if (!how->nvidia || !first_nvidia(words, how->nvidia, &first))
 		return NULL;
-	smbios = smbios_uuid(words);
+	smbios = cmdline_smbios_uuid(words);
 	if (smbios)
 		return smbios;
 	if (first.index < 0)

@@ -75,7 +75,7 @@ static int prepare(const char *root, unsigned int vmid, const struct strlist *wo
 
 	if (rc < 0)
 		return rc;
-	promised = promise_read(&r, vmid, &state, e);
+	promised = promise_read(&r, vmid, words, &state, e);
 	if (promised < 0)
 		return promised;
 	if (!state.uuid)

@@ -90,6 +90,7 @@ static void test_devices_are_kept(void)
 		const struct run_device *d;
 
 		s.uuid = xstrdup("8f5c2a3e-0000-4000-8000-00000000abcd");
+		s.smbios_uuid = xstrdup("8f5c2a3e-0000-4000-8000-00000000ABCD");
 		s.no_vga = true;
 		runstate_add_device(&s, &(struct run_device){ .index = 15, .add = true, .pcie = true, .x_vga = true,
 							      .display = DISPLAY_AUTO, .ramfb = true });
@@ -97,6 +98,7 @@ static void test_devices_are_kept(void)
 		CHECK_NUM(runstate_write(&tree, &s, &e), 0);
 		CHECK_NUM(runstate_read(&tree, 100, &got, &e), 0);
 		CHECK_STR(got.uuid, s.uuid);
+		CHECK_STR(got.smbios_uuid, s.smbios_uuid);
 		CHECK(got.no_vga);
 		CHECK_NUM(got.ndevices, 2);
 		d = runstate_device(&got, 15);
@@ -273,7 +275,7 @@ static void test_fields_of_another_type(void)
 {
 	TEST("runstate: a field of another type is damaged, and not as if it were not there") {
 		static const char *const bad[] = {
-			RECORD("", ", \"uuid\": 5"), RECORD("", ", \"devices\": {}"), RECORD("", ", \"devices\": \"x\""),
+			RECORD("", ", \"uuid\": 5"), RECORD("", ", \"smbios_uuid\": 5"), RECORD("", ", \"devices\": {}"), RECORD("", ", \"devices\": \"x\""),
 			RECORD("", ", \"no_vga\": 1"), RECORD("", ", \"attached\": \"yes\""),
 			RECORD("", ", \"qemu\": \"1\""), RECORD("", ", \"claimed_ms\": \"1\""),
 			RECORD(", \"created\": 1", ""), RECORD(", \"name\": {}", ""), RECORD(", \"mode\": 1", ""),

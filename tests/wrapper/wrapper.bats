@@ -225,6 +225,20 @@ in_record() {
 	refused "is of a start that did not get to its end"
 }
 
+@test "a run state of a VM that had this vmid before: no VM, and nothing of it goes to this one" {
+	here a40x8-mdev
+	promised 100
+	local capitals=${SMBIOS^^}
+	LINE=("${LINE[@]/$SMBIOS/$capitals}")
+	run kvm "${LINE[@]}"
+	assert_success
+	assert_output "sysfsdev=/sys/bus/mdev/devices/$(uuid 100)"
+	# Its start has failed behind pre-start, and it is gone; this one has no hookscript.
+	LINE=("${LINE[@]/$capitals/6f2a1d0e-0000-4000-8000-00000000beef}")
+	run kvm "${LINE[@]}"
+	refused "is of another VM, which had this vmid before (SMBIOS uuid $SMBIOS)" "pve-vgpu gc"
+}
+
 @test "a second QEMU for a VM that runs: no" {
 	here a40x8-mdev
 	promised 100
