@@ -156,6 +156,11 @@ static void test_place(void)
 
 		add(g, 3, "2g.10gb", 0, 0);
 		add_smallest(g, 2);
+		/* One that is not listed may be of that profile, too. */
+		g->all_instances = false;
+		CHECK(!mig_place(g, a100[2]));
+		CHECK_NUM(g->instances[0].vgpus, 0);
+		g->all_instances = true;
 		CHECK(mig_place(g, a100[2]));
 		CHECK_NUM(g->instances[0].vgpus, 1);
 		CHECK(!mig_place(g, a100[0]));
@@ -235,6 +240,38 @@ static void test_what_the_driver_said(void)
 		CHECK_NUM(gpu_offer(g, a100[2])->available, 1);
 		CHECK(gpu_offer(g, a100[2])->at_least);
 		CHECK(mig_contradicts(&inv, g));
+	}
+	TEST("set: max_instance bounds it where there are VFs and instances for more") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		struct gpu *g = a100_make(&inv, 16);
+
+		for (unsigned int id = 7; id < 13; id++)
+			add(g, id, "1g.10gb", 0, 0);
+		say(g, a100[3], true);
+		mig_set_room(&inv, g);
+		CHECK_NUM(gpu_offer(g, a100[3])->available, 4);
+	}
+	TEST("set: a claim that is not made yet has the place that the driver still sees") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		struct gpu *g = a100_make(&inv, 16);
+
+		add_smallest(g, 1);
+		claim_make(&inv, "21:00.0", "21:00.4", a100[0]);
+		say(g, a100[0], true);
+		mig_set_room(&inv, g);
+		CHECK_NUM(gpu_offer(g, a100[0])->available, 0);
+		CHECK(!gpu_offer(g, a100[0])->at_least);
+		CHECK(!mig_contradicts(&inv, g));
+	}
+	TEST("set: at least one is one where there is no VF for a second") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		struct gpu *g = a100_make(&inv, 1);
+
+		add_smallest(g, 1);
+		say(g, a100[2], true);
+		mig_set_room(&inv, g);
+		CHECK_NUM(gpu_offer(g, a100[2])->available, 1);
+		CHECK(!gpu_offer(g, a100[2])->at_least);
 	}
 }
 

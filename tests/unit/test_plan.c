@@ -147,6 +147,15 @@ static void test_restricted(void)
 		CHECK_ORDER(&inv, &w, NULL, "e8:00.5");
 		CHECK_REASON(&inv, &w, "A40-24A on 0000:17:00.0: none of its VFs that are in the mapping is free");
 	}
+	TEST("plan: a GPU whose VFs have no driver yet is no place, and that is the reason") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		struct want w = { .vmid = 100, .choices = &a24, .nchoices = 1 };
+
+		three_a40(&inv);
+		inv.gpus[1].unbound = true;
+		CHECK_ORDER(&inv, &w, NULL, "17:00.4 e8:00.4");
+		CHECK_REASON(&inv, &w, "A40-24A on 0000:65:00.0: its VFs are not bound to a driver yet");
+	}
 	TEST("plan: what attaches mdevs alone has no place on vendor VFIO") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
 		struct want w = { .vmid = 100, .choices = &a24, .nchoices = 1, .mdev_only = true };
@@ -215,6 +224,30 @@ static void test_limits(void)
 		vgpu_make(&inv, "17:00.0", "17:00.5", odd, 0);
 		CHECK_ORDER(&inv, &w, NULL, "");
 		CHECK_REASON(&inv, &w, "full: none of its 2 VFs is free");
+	}
+}
+
+static void test_guessed_limits(void)
+{
+	TEST("plan: a limit that is guessed can be asked about once all that counts is made, or is the VM's own") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		const struct vgpu_type *types[] = {
+			type_make(&cat, 801, "NVIDIA A16-8C", 0), type_make(&cat, 802, "NVIDIA A16-16C", 0),
+		};
+		struct want w = { .vmid = 100, .index = 1, .choices = &types[1], .nchoices = 1, .ask = true };
+
+		gpu_make(&inv, "17:00.0", 8, types, 2);
+		vgpu_make(&inv, "17:00.0", "17:00.4", types[1], 101);
+		inv.vgpus[0].exists = false;
+		CHECK_ORDER(&inv, &w, NULL, "");
+		CHECK_REASON(&inv, &w, "full: 1 of 1 (vm 101)");
+		inv.vgpus[0].vmid = 100;
+		CHECK_ORDER(&inv, &w, NULL, "17:00.5");
+		inv.vgpus[0].vmid = 101;
+		inv.vgpus[0].made = true;
+		CHECK_ORDER(&inv, &w, NULL, "17:00.5");
+		w.ask = false;
+		CHECK_ORDER(&inv, &w, NULL, "");
 	}
 	TEST("plan: a list that was only seen beside a vGPU sets no limit") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
@@ -346,12 +379,18 @@ static void test_several_sizes(void)
 	}
 	TEST("plan: beside MIG-backed vGPUs a time-sliced type is in no doubt") {
 		AUTO_INVENTORY struct inventory inv = { 0 };
-		const struct vgpu_type *mig = type_make(&cat, 474, "GRID A100-1-5C", 7);
-		const struct vgpu_type *both[] = { mig, type_make(&cat, 471, "GRID A100-20C", 2) };
-		struct want w = { .choices = &both[1], .nchoices = 1, .ask = true };
+		const struct vgpu_type *types[] = {
+			type_make(&cat, 474, "GRID A100-1-5C", 7), type_make(&cat, 477, "GRID A100-2-10C", 3),
+			type_make(&cat, 471, "GRID A100-20C", 2), type_make(&cat, 472, "GRID A100-40C", 1),
+		};
+		struct want w = { .choices = &types[2], .nchoices = 1, .ask = true };
 
-		gpu_make(&inv, "17:00.0", 8, both, 2);
-		vgpu_make(&inv, "17:00.0", "17:00.4", mig, 100);
+		/* By memory one more has room beside them. */
+		gpu_make(&inv, "17:00.0", 8, types, 4);
+		vgpu_make(&inv, "17:00.0", "17:00.4", types[0], 100);
+		CHECK_ORDER(&inv, &w, NULL, "");
+		CHECK_REASON(&inv, &w, "are of equal size");
+		vgpu_make(&inv, "17:00.0", "17:00.5", types[1], 101);
 		CHECK_ORDER(&inv, &w, NULL, "");
 		CHECK_REASON(&inv, &w, "are of equal size");
 	}
@@ -483,6 +522,7 @@ int main(void)
 	test_restricted();
 	test_empty_node();
 	test_limits();
+	test_guessed_limits();
 	test_wanted_places();
 	test_doubt();
 	test_several_sizes();

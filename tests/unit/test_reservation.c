@@ -157,6 +157,14 @@ static void test_locked(void)
 		CHECK_HAS(e.msg, "another process has held PVE's lock '/run/qemu-server/pci-id-reservations.lock' for");
 		CHECK_HAS(e.hint, "fuser -v");
 	}
+	TEST("reservation_drop: PVE's lock is waited for a moment where the deadline is over") {
+		AUTO_FD int fd = root_openat(&tree, FILE_PATH ".lock", O_RDWR | O_CREAT, 0644);
+		int64_t begin = clock_ms();
+
+		CHECK_NUM(flock(fd, LOCK_EX), 0);
+		CHECK_NUM(reservation_drop(&tree, &vf, 1, 100, begin - 1, NULL), -ETIMEDOUT);
+		CHECK(clock_ms() - begin >= 500);
+	}
 }
 
 static void test_read(void)

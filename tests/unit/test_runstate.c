@@ -304,9 +304,12 @@ static void test_impossible_vgpus(void)
 			"\"framework\": \"mdev\"", "\"framework\": \"mdev\", \"uuid\": \"../../../etc\"",
 			"\"framework\": \"mdev\", \"uuid\": \"00000000-0000-0000-0000-00000000010/\"",
 			"\"framework\": \"mdev\", \"uuid\": \"00000000-0000-0000-0000-000000000100\", \"type\": \" \\n\"",
+			"\"framework\": \"mdev\", \"uuid\": \"00000000-0000-0000-0000-000000000100\", \"type\": \"\"",
+			"\"framework\": \"mdev\", \"uuid\": \"00000000-0000-0000-0000-000000000100\", \"type\": \"../x\"",
 		};
 
 		CHECK_NUM(read_vgpu_with("\"name\": null"), 0);
+		CHECK_NUM(read_vgpu_with("\"framework\": \"mdev\", \"uuid\": \"00000000-0000-0000-0000-000000000100\""), 0);
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 			if (read_vgpu_with(bad[i]) != -EBADMSG)
 				CHECK_STR(bad[i], "damaged");
@@ -364,6 +367,73 @@ static void test_merge(void)
 	}
 }
 
+static void test_merge_of_another_type(void)
+{
+	TEST("runstate_merge: a VF that holds another type is somebody else's by now") {
+		AUTO_RUNSTATE struct runstate s = { .vmid = 100 };
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		struct vgpu v = mdev_vgpu(0);
+
+		v.framework = FRAMEWORK_NVIDIA_VFIO;
+		*v.uuid = '\0';
+		runstate_add(&s, &v);
+		v.owner = OWNER_UNKNOWN;
+		v.vmid = 0;
+		v.number = 562;
+		inventory_add(&inv, &v);
+		vgpu_clear(&v);
+		runstate_merge(&s, 1, &inv);
+		CHECK_NUM(inv.nvgpus, 2);
+		CHECK_NUM(inv.vgpus[0].owner, OWNER_UNKNOWN);
+		CHECK_NUM(inv.vgpus[0].vmid, 0);
+		CHECK(inv.vgpus[1].made);
+		inv.vgpus[0].number = 575;
+		runstate_merge(&s, 1, &inv);
+		CHECK_NUM(inv.nvgpus, 2);
+		CHECK_NUM(inv.vgpus[0].vmid, 100);
+	}
+}
+
+static void test_merge_fills_in(void)
+{
+	TEST("runstate_merge: what the record alone knows of a vGPU is filled in") {
+		AUTO_RUNSTATE struct runstate s = two();
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		struct vgpu v = mdev_vgpu(0);
+
+		v.exists = false;
+		v.framebuffer_mib = 0;
+		free(take_ptr(v.name));
+		inventory_add(&inv, &v);
+		vgpu_clear(&v);
+		runstate_merge(&s, 1, &inv);
+		CHECK(inv.vgpus[0].made);
+		CHECK_NUM(inv.vgpus[0].framebuffer_mib, 24576);
+		CHECK_STR(inv.vgpus[0].name, "A40-24A");
+	}
+}
+
+static void test_mark_pve(void)
+{
+	TEST("runstate_mark_pve: a UUID of qemu-server's pattern is PVE's, unless it is somebody's already") {
+		AUTO_INVENTORY struct inventory inv = { 0 };
+		struct vgpu v = mdev_vgpu(1);
+
+		v.owner = OWNER_STANDALONE;
+		v.vmid = v.index = 0;
+		inventory_add(&inv, &v);
+		runstate_mark_pve(&inv);
+		CHECK_NUM(inv.vgpus[0].owner, OWNER_STANDALONE);
+		CHECK_NUM(inv.vgpus[0].vmid, 0);
+		inv.vgpus[0].owner = OWNER_UNKNOWN;
+		runstate_mark_pve(&inv);
+		CHECK_NUM(inv.vgpus[0].owner, OWNER_PVE);
+		CHECK_NUM(inv.vgpus[0].vmid, 100);
+		CHECK_NUM(inv.vgpus[0].index, 1);
+		vgpu_clear(&v);
+	}
+}
+
 int main(void)
 {
 	tree_begin();
@@ -381,5 +451,8 @@ int main(void)
 	test_impossible_vgpus();
 	test_list_read();
 	test_merge();
+	test_merge_of_another_type();
+	test_merge_fills_in();
+	test_mark_pve();
 	return tap_done();
 }

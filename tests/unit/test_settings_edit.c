@@ -198,6 +198,17 @@ static void test_purge(void)
 		CHECK_STR(removed.n ? removed.s[0] : NULL, "hostpci0 = a");
 		CHECK_STR(removed.n ? removed.s[1] : NULL, "gpu=A40");
 	}
+	TEST("settings_purge_vm: a section that kept a mark from the start of the file stays") {
+		static const char text[] = "[vm 100]\nhostpci0 = a\n" BOM "[vm 101]\nhostpci0 = b\n";
+		AUTO_FREE char *got = NULL;
+		AUTO_STRLIST struct strlist removed = { 0 };
+		AUTO_ERR struct err e = { 0 };
+		size_t comments;
+
+		CHECK_NUM(settings_purge_vm(text, strlen(text), 100, &got, &removed, &comments, &e), -EINVAL);
+		CHECK_STR(got, NULL);
+		CHECK_HAS(e.msg, "/etc/pve/pve-vgpu.conf:3: a byte order mark in the line");
+	}
 	TEST("settings_purge_vm: a section with a fault is left, and one that is not there is no matter") {
 		static const char text[] = "[vm 100]\nhostpci0 = a\nnote: ask Bob\n";
 		AUTO_FREE char *got = NULL;

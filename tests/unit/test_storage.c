@@ -141,6 +141,11 @@ static void test_snippet_volume(void)
 			 "dir: near\n\tpath /own\n\tcontent snippets\n\tnodes here\n");
 		check_volume("near:snippets/pve-vgpu");
 	}
+	TEST("local goes before a storage that stands before it") {
+		tree_put("etc/pve/storage.cfg", "dir: near\n\tpath /own\n\tcontent snippets\n\n"
+			 "dir: local\n\tcontent snippets\n");
+		check_volume("local:snippets/pve-vgpu");
+	}
 }
 
 int main(void)

@@ -124,7 +124,7 @@ static void test_repeated_lines(void)
 	TEST("vmconf: a value that PVE drops leaves the one before it in force") {
 		AUTO_VMCONF struct vmconf c = parse(
 			"numa: yes\nnuma: perhaps\n"
-			"name: a\nname:\nname: b\rc\n"
+			"name: a\nname:\nname: \nname: b\rc\n"
 			"hostpci0: 0000:01:00.0\nhostpci0: nonsense\n");
 
 		CHECK(c.numa);
@@ -216,9 +216,10 @@ static void test_booleans(void)
 static void test_quotes(void)
 {
 	TEST("vmconf: quotes around bios go, as in check_type()") {
-		AUTO_VMCONF struct vmconf c = parse("bios: \"ovmf\"\n");
+		AUTO_VMCONF struct vmconf c = parse("bios: \"ovmf\"\n"), one = parse("bios: \"\n");
 
 		CHECK_STR(c.bios, "ovmf");
+		CHECK_STR(one.bios, "\"");
 	}
 }
 
@@ -282,6 +283,15 @@ static void test_hostpci(void)
 		CHECK(!h.bad && h.has_addr);
 		CHECK_STR(BDF_STR(&h.addr), "0000:3b:00.4");
 		CHECK_STR(h.hosts.s[0], "3b:00.4");
+		hostpci_free(&h);
+	}
+	TEST("hostpci: a domain has four digits or more") {
+		hostpci_parse("10000:3b:00.4", &h);
+		CHECK(!h.bad && h.has_addr);
+		CHECK_STR(BDF_STR(&h.addr), "10000:3b:00.4");
+		hostpci_free(&h);
+		hostpci_parse("000:3b:00.4", &h);
+		CHECK(h.bad);
 		hostpci_free(&h);
 	}
 	TEST("hostpci: a whole device has no function to name") {
