@@ -140,6 +140,24 @@ DEV0="-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$UUID,id=hostpci0,bus=pci.
 	assert_conf 100 "hostpci0: ${VFS[0]},mdev=nvidia-575"
 }
 
+@test "an address moves with --placement alone, to a free VF; what another node's VMs name is no matter" {
+	local gpu
+
+	set_node nvidia-vfio two
+	pve_vm 100
+	pve_vm 101 "hostpci0: ${VFS2[1]},mdev=nvidia-575"
+	NODE=two pve_vm 200 "hostpci0: ${VFS[0]},mdev=nvidia-575"
+	set_ok 100 A40-24A --params frame_rate_limiter=0
+	assert_conf 100 "hostpci0: ${VFS[0]},mdev=nvidia-575"
+	# The second GPU has more room then.
+	for gpu in 0000:e8:00.0 0000:e8:00.0 0000:e9:00.0; do
+		pve_vgpu create A40-12A --gpu $gpu > /dev/null
+	done
+	no_change pve_vgpu set 100 A40-24A
+	set_ok 100 A40-12A --placement spread
+	assert_conf 100 "hostpci0: ${VFS2[2]},mdev=nvidia-573"
+}
+
 @test "several types: args take them" {
 	set_node mdev
 	pve_vm 100
@@ -309,6 +327,34 @@ DEV0="-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$UUID,id=hostpci0,bus=pci.
 	assert_conf 100 'onboot: 1'
 	tool qm set 100 --cores 4 --delete onboot
 	assert_as_before 100
+}
+
+@test "unset --index brings that slot's line back, and keeps nothing of it in the settings" {
+	set_node mdev
+	pve_vm 100 "hostpci0: ${VFS[2]},mdev=nvidia-574"
+	remember 100
+	set_ok 100 A40-24A
+	set_ok 100 A40-24A --index 2
+	unset_ok 100 --index 0
+	assert_conf 100 "hostpci0: ${VFS[2]},mdev=nvidia-574"
+	refute_setting 100 was-hostpci0
+	assert_setting 100 'hostpci2 = A40-24A'
+	unset_ok 100
+	assert_as_before 100
+}
+
+@test "x-vga of the VM's own vGPU line stays, unless it is spoken of" {
+	set_node mdev
+	pve_vm 100 'machine: q35' "hostpci0: ${VFS[2]},mdev=nvidia-574,x-vga=1"
+	remember 100
+	set_ok 100 A40-24A
+	assert_setting 100 'x-vga = hostpci0'
+	assert_conf 100 'hostpci0: mapping=vgpu-A40,mdev=nvidia-575,x-vga=1'
+	unset_ok 100
+	assert_as_before 100
+	set_ok 100 A40-24A --no-x-vga
+	refute_setting 100 x-vga
+	assert_conf 100 'hostpci0: mapping=vgpu-A40,mdev=nvidia-575'
 }
 
 @test "a vGPU line that is right already is kept byte for byte, by set and by unset" {

@@ -351,6 +351,13 @@ kill_us() {
 	assert_output "the hookscript that was there before, 'local:snippets/own.sh', is not brought back: there is no file '/var/lib/vz/snippets/own.sh'"
 	refute_conf 100 hookscript
 	[[ $(section) != *'[vm 100]'* ]]
+	snippet own.sh ':'
+	pve_vm 100 'hookscript: local:snippets/own.sh'
+	set_ok 100 A40-24A
+	chmod a-x "$ROOT/var/lib/vz/snippets/own.sh"
+	unset_ok 100
+	assert_output "'local:snippets/own.sh', is not brought back: "
+	refute_conf 100 hookscript
 	settings '[vm 100]' 'hostpci0 = A40-24A' 'was-hostpci0 = mapping=a,foo=bar'
 	pve_vm 100 "hostpci0: ${VFS[0]},mdev=nvidia-575"
 	refused_as_before 100 'invalid key' pve_vgpu unset 100
@@ -438,17 +445,27 @@ kill_us() {
 	refused_as_before 200 "the VM is on node 'two', of which mapping 'vgpu-A40' has no devices" pve_vgpu set 200 A40-24A
 	assert_output "run this on node 'two'"
 	on two pve_vgpu set 200 A40-24A > /dev/null
+	pve_log_reset
 	unset_ok 200
 	assert_equal "$(pve_calls '^pvesh set /nodes/two/qemu/200/config --digest')" 1
 	set_ok 200 A40-24A
 	assert_output "the VM is on node 'two': types and mode are those of this node"
 	assert_conf 200 'hostpci0: mapping=vgpu-A40,mdev=nvidia-575'
-	pve_log_reset
 	assert_equal "$(pve_calls '^qm ')" 0
 	pve_version 7.4-1
 	run pve_vgpu set 200 A40-24A --mode native
 	assert_failure
 	assert_output "its hostpci0 is to name an address there"
+}
+
+@test "a VM of another node: the hookscript before ours comes back, for that node has it" {
+	set_node mdev two
+	NODE=two pve_vm 200
+	on two pve_vgpu set 200 A40-24A > /dev/null
+	sed -i '/^\[vm 200\]/a next-hook = local:snippets/own.sh' "$ROOT/etc/pve/pve-vgpu.conf"
+	run pve_vgpu unset 200 --dry-run
+	assert_success
+	assert_output '--hookscript local:snippets/own.sh'
 }
 
 @test "no such VM, a container, a template, a VM that PVE is at work on" {
@@ -558,10 +575,24 @@ kill_us() {
 	assert_equal "$(section | grep .)" $'[vm 100]\nhostpci0 = A40-24A\nidentity = ctime:1700000100, uuid:12345678-1234-4234-8234-000000000100'
 	settings '[vm 100]' 'hostpci0 = A40-12A' 'identity = ctime:42' 'next-hook = local:snippets/own.sh' \
 		'was-hostpci0 = 0000:e8:00.5,mdev=nvidia-1'
+	# What the old VM's could be put back, and must not be.
+	snippet own.sh ':'
+	tool qm set 100 --delete hostpci0
 	unset_ok 100
 	assert_output 'nothing of it is put back'
 	refute_conf 100 hookscript
+	refute_conf 100 hostpci0
 	[[ $(section) != *'[vm 100]'* ]]
+}
+
+@test "a vmid that was given again: the new VM's own line is remembered, whatever the old section had there" {
+	set_node mdev
+	settings '[vm 100]' 'hostpci0 = A40-12A' 'identity = ctime:42'
+	pve_vm 100 "hostpci0: ${VFS[2]},mdev=nvidia-574"
+	set_ok 100 A40-24A
+	assert_setting 100 "was-hostpci0 = ${VFS[2]},mdev=nvidia-574"
+	unset_ok 100
+	assert_conf 100 "hostpci0: ${VFS[2]},mdev=nvidia-574"
 }
 
 @test "a vmid that was given to another clone of the same template: nothing of the old one gets into it" {
