@@ -168,3 +168,19 @@ all_passed() {
 	assert_failure 1
 	assert_output 'was not made by pve-vgpu'
 }
+
+@test "remove: a vendor driver that refuses and has done it all the same is a success" {
+	local program at
+
+	node a40x8-vfio
+	program=("$PVE_VGPU" --root "$ROOT" remove "$VF1")
+	for _ in 1 2; do
+		pve_vgpu create A40-48A
+		"$INJECT" --points "$BATS_TEST_TMPDIR/points" -- "${program[@]}"
+	done
+	pve_vgpu create A40-48A
+	at=$(sed -n 's/^\([^ ]*\) change write .*\/current_vgpu_type$/\1/p' "$BATS_TEST_TMPDIR/points")
+	run -0 "$INJECT" --at "$at" --after --errno EIO -- "${program[@]}"
+	assert_equal "$(vendor_vgpus)" ''
+	[ ! -e "$ROOT/run/pve-vgpu/standalone/$VF1.json" ]
+}

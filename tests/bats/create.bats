@@ -139,6 +139,8 @@ T=devices/*/mdev_supported_types
 	assert_equal "$(pve_vgpu create A40-24A --json | jq -c '[.uuid, .parent, .framework]')" '[null,"0000:e8:00.4","nvidia-vfio"]'
 	assert_equal "$(current 0000:e8:00.4)" 575
 	[ -e "$ROOT/run/pve-vgpu/standalone/0000:e8:00.4.json" ]
+	# PVE's list is of VMs' devices, and this is no VM's.
+	[ ! -e "$ROOT/run/qemu-server/pci-id-reservations" ]
 }
 
 @test "create --dry-run: changes nothing at all, not even what was learned" {

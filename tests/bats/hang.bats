@@ -217,3 +217,35 @@ makes_room() {
 	go_on
 	wait "$HANGING"
 }
+
+@test "a GPU hangs on which create has made one: gc leaves its record, and ends (vendor VFIO)" {
+	two_gpus nvidia-vfio
+	pve_vgpu create A40-24A --gpu $PF1
+	age standalone/$VF1 600
+	hang '*/0000:67:00.*/nvidia/*'
+	in_background 100 pre-start
+	soon stands '*/0000:67:00.*/nvidia/*'
+	HANGING=$PID
+	in_background gc
+	soon ended "$PID"
+	finished
+	assert_success
+	[ -e "$ROOT/run/pve-vgpu/standalone/$VF1.json" ]
+	go_on
+	wait "$HANGING"
+}
+
+@test "a UUID that somebody takes while the driver is asked: the start is refused, and that vGPU stays (mdev)" {
+	two_gpus mdev
+	hang "*/$VF1/mdev_supported_types/*/available_instances"
+	in_background 100 pre-start
+	soon stands "*/$VF1/mdev_supported_types/*/available_instances"
+	make "$(uuid 100)" $VF1 nvidia-575
+	go_on
+	soon ended "$PID"
+	finished
+	assert_failure 1
+	assert_output "UUID $(uuid 100) is in use by a A40-24A on $VF1"
+	assert_output 'hint: `pve-vgpu list` shows whose it is'
+	assert_equal "$(mdevs)" "$(uuid 100)"
+}

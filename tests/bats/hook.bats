@@ -91,6 +91,26 @@ load hook_helper
 	assert_equal "$(count_ops .remove.write) $(ops)" "1 1"
 }
 
+@test "post-stop: leaves an mdev of its UUID that has another type or parent by now" {
+	local at type
+
+	node a40x8-mdev
+	settings '[defaults]' 'cleanup-wait = 0' '[vm 100]' 'hostpci0 = A40-24A'
+	for at in "$VF1 nvidia-573" "$VF2 nvidia-575"; do
+		type=${at#* } at=${at% *}
+		at 100 $VF1
+		hook 100 pre-start
+		assert_equal "$(parent_of "$(uuid 100)") $(type_of "$(uuid 100)")" "$VF1 nvidia-575"
+		echo 1 > "$SYS/bus/mdev/devices/$(uuid 100)/remove"
+		make "$(uuid 100)" "$at" "$type"
+		run hook 100 post-stop
+		assert_success
+		assert_equal "$(parent_of "$(uuid 100)") $(type_of "$(uuid 100)")" "$at $type"
+		assert_no_state 100
+		echo 1 > "$SYS/bus/mdev/devices/$(uuid 100)/remove"
+	done
+}
+
 @test "post-stop: comes a second time and finds nothing to do" {
 	node a40x8-mdev
 	intent 100 A40-24A

@@ -318,6 +318,20 @@ devices() {
 	refute_output damaged
 }
 
+@test "left: a start that fails leaves nothing for the wrapper to do, whatever stays on record" {
+	node a40x8-mdev
+	wrapper_here
+	mode 100 wrapper 'params = frame_rate_limiter=0'
+	vm 100
+	hook 100 pre-start
+	[ -n "$(devices 100)" ]
+	fault write '*/vgpu_params' EINVAL
+	run hook 100 pre-start
+	assert_failure 1
+	assert_equal "$(state 100 '.vgpus | length')" 1
+	assert_equal "$(devices 100)" ""
+}
+
 @test "left: gc takes a dead VM's record with its devices" {
 	node a40x8-mdev
 	wrapper_here

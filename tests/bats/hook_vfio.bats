@@ -166,6 +166,30 @@ reserve() {
 	assert_no_state 100
 }
 
+@test "vfio: a line of PVE's for another VM whose time is over keeps post-stop from nothing" {
+	node a40x8-vfio
+	intent 100 A40-24A
+	at 100 $VF1
+	hook 100 pre-start
+	printf '%s\n' "$VF1 200 time:1" "$VF1 201 pid:4711" >> "$ROOT/$RESERVED"
+	run hook 100 post-stop
+	assert_success
+	assert_equal "$(vendor_vgpus)" ""
+	assert_no_state 100
+}
+
+@test "vfio: post-stop where the VF has lost its driver ends well" {
+	node a40x8-vfio
+	intent 100 A40-24A
+	at 100 $VF1
+	hook 100 pre-start
+	fault read "*/$VF1/nvidia/current_vgpu_type" ENODEV 99
+	run hook 100 post-stop
+	assert_success
+	assert_no_state 100
+	assert_equal "$(reservations)" ""
+}
+
 @test "vfio: post-stop leaves a VF that has another type by now" {
 	node a40x8-vfio
 	intent 100 A40-24A
@@ -254,6 +278,31 @@ $VF4 575"
 	assert_success
 	assert_equal "$(vendor_vgpus)" "$VF4 575"
 	assert_equal "$(reservations | cut -d' ' -f1,2)" "$VF4 100"
+}
+
+@test "vfio: the reservation of what was freed by somebody goes, where the VM comes elsewhere" {
+	node a40x8-vfio
+	settings '[vm 100]' 'hostpci0 = A40-24A' "gpu = $PF1"
+	vm 100
+	hook 100 pre-start
+	assert_equal "$(reservations | cut -d' ' -f1,2)" "$VF1 100"
+	set_vf $VF1 0
+	settings '[vm 100]' 'hostpci0 = A40-24A' "gpu = $PF2"
+	run hook 100 pre-start
+	assert_success
+	assert_equal "$(reservations | cut -d' ' -f1,2)" "$VF4 100"
+}
+
+@test "vfio: what is on record of one index is not found again for another" {
+	node a40x8-vfio
+	settings '[vm 100]' 'hostpci0 = A40-24A'
+	vm 100
+	hook 100 pre-start
+	settings '[vm 100]' 'hostpci1 = A40-24A'
+	run hook 100 pre-start
+	assert_success
+	assert_equal "$(state 100 '[.vgpus[].index] | join(" ")')" 1
+	assert_equal "$(vendor_vgpus)" "$(state 100 '.vgpus[0].parent') 575"
 }
 
 @test "vfio: a leftover that the driver refuses to take back for a moment is tried again" {
@@ -591,6 +640,21 @@ $VF2 100"
 hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 }
 
+@test "names: on a node of which nothing is known strangers on the first VFs, or the last, hide no name" {
+	local taken vf
+
+	for taken in '4 5' '6 7'; do
+		ROOT=$BATS_TEST_TMPDIR/$taken
+		a40 '"framework": "nvidia-vfio", "totalvfs": 4'
+		vm 100
+		intent 100 A40-12A
+		for vf in $taken; do set_vf 0000:e8:00.$vf 573; done
+		run hook 100 pre-start
+		assert_success
+		assert_output 'hostpci0: A40-12A (nvidia-573) on 0000:e8:00.'
+	done
+}
+
 @test "names: a list that was read while the GPU held one size does not hide the other sizes" {
 	node a40x8-vfio
 	vm 100
@@ -616,6 +680,23 @@ hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 	assert_equal "$(vendor_vgpus)" '0000:67:00.4 575'
 }
 
+@test "reservation: a VF that PVE has given to another VM by the time that its lock is free sends the VM to the next" {
+	node a40x8-vfio
+	settings '[vm 100]' 'hostpci0 = A40-24A' "gpu = $PF1"
+	vm 100
+	hold "$RESERVED.lock"
+	in_background 100 pre-start
+	soon waited_for "$RESERVED.lock"
+	echo "$VF1 200 time:$(($(date +%s) + 60))" > "$ROOT/$RESERVED"
+	release_held
+	finished
+	assert_success
+	assert_equal "$(vendor_vgpus)" "$VF2 575"
+	assert_equal "$(state 100 '.vgpus[0].parent')" $VF2
+	assert_equal "$(reservations | cut -d' ' -f1,2)" "$VF1 200
+$VF2 100"
+}
+
 @test "adoption: a VF that another VM has on record by the time that PVE's lock is free is not taken" {
 	local lines
 
@@ -638,6 +719,21 @@ hint: qm set 100 --hostpci0 $VF1,mdev=nvidia-575"
 	assert_equal "$(state 100 '.vgpus[0].parent')" $VF2
 	assert_equal "$(state 101 '.vgpus[0].parent')" $VF1
 	run ! grep "^$VF1 " "$ROOT/$RESERVED"
+}
+
+@test "adoption: a VF that was cleared by the time that PVE's lock is free is made anew" {
+	node a40x8-vfio
+	vm 100
+	intent 100 A40-24A
+	hook 100 pre-start
+	hold "$RESERVED.lock"
+	in_background 100 pre-start
+	soon waited_for "$RESERVED.lock"
+	set_vf $VF1 0
+	release_held
+	finished
+	assert_success
+	assert_equal "$(vendor_vgpus)" "$(state 100 '.vgpus[0].parent') 575"
 }
 
 @test "adoption: a VF that another VM's QEMU has open by the time that PVE's lock is free is not taken" {

@@ -146,10 +146,14 @@ adopted_refused() {
 	one "$1" 'frame_rate_limiter=0'
 	hook 100 pre-start
 	fault write '*/vgpu_params' EINVAL
+	ops_reset
 	run -1 hook 100 pre-start
 	assert_output 'hostpci0: params: '
+	assert_equal "$(count_ops .remove.write) $(count_ops .current_vgpu_type.write)" "0 0"
+	assert_equal "$(state 100 '.vgpus | length')" 1
 	run hook 100 pre-start
 	assert_success
+	assert_equal "$(count_ops .create.write) $(count_ops .current_vgpu_type.write)" "0 0"
 	assert_equal "$(params_of "$DEV")" frame_rate_limiter=0
 }
 

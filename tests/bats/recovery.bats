@@ -170,6 +170,16 @@ nothing_left() {
 	assert_equal "$(mdevs)" ""
 }
 
+@test "gc: one of the pattern on a parent that is no GPU is never ours" {
+	node p40-foreign-parents
+	settings '[vm 100]' 'hostpci0 = P40-24Q'
+	make "$(uuid 100)" ../../../class/mdev_bus/mtty mtty-2
+	run pve_vgpu gc --keep-settings
+	assert_success
+	assert_equal "$output" ""
+	mdevs | grep -x "$(uuid 100)"
+}
+
 @test "gc: one without a record of a VM that has a record lives and dies with that" {
 	node a40x8-mdev
 	settings '[defaults]' 'cleanup-wait = 0' '[vm 100]' 'hostpci0 = A40-24A' 'hostpci1 = A40-24A'
@@ -240,6 +250,33 @@ nothing_left() {
 	assert_output "hint: pve-vgpu did not leave it so: look what it is (stat '/run/pve-vgpu/100.json')"
 }
 
+@test "gc: start-grace holds for a VM that ran as long as its vGPU is there, and no longer" {
+	local n
+
+	for n in a40x8-mdev a40x8-vfio; do
+		started $n
+		qemu 100
+		hook 100 post-start > /dev/null 2>&1 || true
+		assert_equal "$(state 100 .phase)" running
+		qemu_gone 100
+		run pve_vgpu gc
+		assert_success
+		assert_output "kept: its start began "
+		[ -n "$(what_is_there)" ]
+		if [ $n = a40x8-mdev ]; then
+			echo 1 > "$SYS/bus/mdev/devices/$(uuid 100)/remove"
+		else
+			set_vf $VF1 0
+		fi
+		run pve_vgpu gc
+		assert_success
+		assert_output "vm 100: A40-48A on $VF1: removed"
+		nothing_left
+		node_teardown
+		MOUNTED=
+	done
+}
+
 @test "gc: while a hook has the VM's lock the VM is left alone" {
 	started a40x8-mdev 'lock-wait = 300'
 	age 100 301
@@ -269,6 +306,25 @@ nothing_left() {
 	run pve_vgpu gc --quiet
 	assert_failure 1
 	assert_output "read '/run/pve-vgpu/100.json': Is a directory"
+	rmdir "$record"
+	mv "$BATS_TEST_TMPDIR/record" "$record"
+	run pve_vgpu gc --quiet
+	assert_success
+	nothing_left
+}
+
+@test "gc: a record that cannot be read is a failure where nothing but it tells of the VM's vGPU" {
+	local record
+
+	started a40x8-vfio
+	age 100 301
+	record=$ROOT/run/pve-vgpu/100.json
+	mv "$record" "$BATS_TEST_TMPDIR/record"
+	mkdir "$record"
+	run pve_vgpu gc --quiet
+	assert_failure 1
+	assert_output "read '/run/pve-vgpu/100.json': Is a directory"
+	assert_equal "$(vendor_vgpus)" "$VF1 576"
 	rmdir "$record"
 	mv "$BATS_TEST_TMPDIR/record" "$record"
 	run pve_vgpu gc --quiet
@@ -361,6 +417,21 @@ nothing_left() {
 	vm 101
 	hook 101 pre-start
 	assert_equal "$(mdevs | wc -l)" 2
+}
+
+@test "pre-start: a place that the driver has refused is tried again when the dead have gone" {
+	node a40x8-mdev
+	settings '[vm 100]' 'hostpci0 = A40-24A' '[vm 101]' 'hostpci0 = A40-24A'
+	vm 100
+	hook 100 pre-start > /dev/null 2>&1
+	age 100 301
+	at 101 $VF2
+	fault write "*/$VF2/mdev_supported_types/*/create" ENOSPC 1
+	run hook 101 pre-start
+	assert_success
+	assert_output "A40-24A on $VF2: "
+	assert_output "made room: vm 100: A40-24A on $VF1: removed"
+	assert_equal "$(parent_of "$(uuid 101)")" $VF2
 }
 
 @test "pre-start: a GPU that the driver called full is asked again when the dead have gone" {
@@ -586,6 +657,24 @@ killed() {
 	assert_success
 	assert_output "standalone 0000:67:00.4: no longer there: record removed"
 	assert_equal "$(current 0000:67:00.4)" 575
+}
+
+@test "gc leaves the records of standalone vGPUs to a remove or create that has their lock" {
+	local gone
+
+	node a40x8-mdev
+	settings '[defaults]' 'start-grace = 0'
+	gone=$(pve_vgpu create A40-24A --json | jq -r .uuid)
+	echo 1 > "$SYS/bus/mdev/devices/$gone/remove"
+	hold run/pve-vgpu/locks/standalone "remove $gone, pid 4711"
+	run pve_vgpu gc
+	assert_success
+	assert_equal "$output" ""
+	[ -e "$ROOT/run/pve-vgpu/standalone/$gone.json" ]
+	release_held
+	run pve_vgpu gc
+	assert_success
+	assert_output "standalone $gone: no longer there: record removed"
 }
 
 @test "gc forgets a standalone record of an earlier boot, and says so once of one that names nothing" {

@@ -311,6 +311,8 @@ hint: nvidia-smi vgpu -ss shows what runs; boards up to Maxwell have best effort
 }
 
 @test "apply: another file or the command line that sets the same parameter is named" {
+	local dir
+
 	a40
 	node_conf '[defaults]' 'scheduler = equal-share'
 	modprobe_d nvidia.conf '# mine' 'options nvidia NVreg_Foo=1 \' '  NVreg_RegistryDwordsPerDevice="pci=0000:01:00.0;Foo=1"'
@@ -324,10 +326,13 @@ hint: nvidia-smi vgpu -ss shows what runs; boards up to Maxwell have best effort
 	mkdir -p "$ROOT/usr/lib/modprobe.d"
 	cp "$ROOT/etc/modprobe.d/nvidia.conf.bak" "$ROOT/usr/lib/modprobe.d/other.conf"
 	run -0 apply
-	cp "$ROOT/etc/modprobe.d/nvidia.conf.bak" "$ROOT/usr/lib/modprobe.d/third.conf"
-	run -1 apply
-	assert_output '/usr/lib/modprobe.d/third.conf:2 sets'
-	rm "$ROOT/usr/lib/modprobe.d/third.conf"
+	for dir in run usr/local/lib usr/lib lib; do
+		mkdir -p "$ROOT/$dir/modprobe.d"
+		cp "$ROOT/etc/modprobe.d/nvidia.conf.bak" "$ROOT/$dir/modprobe.d/third.conf"
+		run -1 apply
+		assert_output "/$dir/modprobe.d/third.conf:2 sets"
+		rm "$ROOT/$dir/modprobe.d/third.conf"
+	done
 	echo 'quiet nvidia.NVreg_RegistryDwordsPerDevice="pci=0000:01:00.0;Foo=1"' > "$ROOT/proc/cmdline"
 	run -1 apply
 	assert_output "the kernel's command line sets NVreg_RegistryDwordsPerDevice, too"
@@ -393,6 +398,10 @@ $(file "pci=$PF;RmPVMRL=0x01")"
 	run -0 apply --json
 	assert_equal "$(jq -c '.[0] | [.gpu, .state, .wanted.policy, .wanted.time_slice_ms, .running.policy, .file.policy, .problem]' <<< "$output")" \
 		"[\"$PF\",\"reboot\",\"fixed-share\",3,\"best-effort\",\"fixed-share\",null]"
+	node_conf "[gpu $PF]" 'scheduler = equal-share' 'frequency = 960' 'averaging-factor = 60'
+	run -0 pve_vgpu scheduler status --json
+	assert_equal "$(jq -c '.[0].wanted' <<< "$output")" \
+		'{"policy":"equal-share","time_slice_ms":null,"frequency_hz":960,"averaging_factor":60}'
 	doc=$(sed -n '/^## `scheduler/,$s/^| \(`.*`\) | .*/\1/p' "$TOP/docs/json.md" | cut -d'|' -f1 | grep -oE '[a-z_]+' | sort -u)
 	assert_equal "$doc" "$(jq -r '.[0] | keys[]' <<< "$output" | sort)"
 }

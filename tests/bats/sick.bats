@@ -303,6 +303,7 @@ PART='some of its VFs are not bound to a driver yet: nothing is made on those'
 	output=$stderr
 	assert_output 'Input/output error'
 	refute_output 'it shows no vGPU types'
+	refute_output 'shows a type'
 }
 
 @test "sick: a GPU of the board that is asked for may be the sick one" {

@@ -26,8 +26,11 @@ made_nothing() {
 
 @test "a driver that makes nothing: the VM gets a VF of the other driver, at once" {
 	made_nothing 100 101
+	ops_reset
 	took_less 6000 hook 100 pre-start
 	assert_success
+	# one that makes nothing tells of all under its driver
+	assert_equal "$(count_ops .create.write)" 2
 	assert_output "A40-8Q on 0000:e8:00.4: write '$(uuid 100)'"
 	assert_output 'the driver reported success and made nothing; trying the next place'
 	assert_equal "$(parent_of "$(uuid 100)") $(type_of "$(uuid 100)")" '0000:e8:04.0 vfio-pci-562'
