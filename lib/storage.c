@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sha1.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -191,12 +192,18 @@ int storage_list_read(const struct root *r, struct storage_list *out, struct err
 {
 	AUTO_FREE char *text = NULL;
 	AUTO_ERR struct err why = { 0 };
+	char digest[SHA1_DIGEST_STRING_LENGTH];
 	size_t len = 0;
 	int rc = root_read(r, STORAGE_CFG, &text, &len, &why);
 
 	if (rc < 0 && rc != -ENOENT)
 		return err_move(e, &why, rc);
-	return storage_list_parse(text ? text : "", len, "/" STORAGE_CFG, out, e);
+	rc = storage_list_parse(text ? text : "", len, "/" STORAGE_CFG, out, e);
+	if (rc == 0) {
+		SHA1Data((const uint8_t *)(text ? text : ""), len, digest);
+		out->digest = xstrdup(digest);
+	}
+	return rc;
 }
 
 void storage_list_free(struct storage_list *l)
@@ -204,6 +211,7 @@ void storage_list_free(struct storage_list *l)
 	for (size_t i = 0; i < l->n; i++)
 		storage_clear(&l->s[i]);
 	free(take_ptr(l->s));
+	free(take_ptr(l->digest));
 	l->n = 0;
 }
 

@@ -32,6 +32,7 @@ struct storage {
 struct storage_list {
 	struct storage *s;		/* in the order of the file; a `local` that is not in it comes first */
 	size_t n;
+	char *digest;			/* that PVE has of the file */
 };
 
 /* Read the text of storage.cfg. Returns 0, or -EINVAL for a NUL byte. */

@@ -282,8 +282,8 @@ static char *content_with_snippets(const struct storage *s)
 	return xasprintf("%s,snippets", now);
 }
 
-static int enable_snippets(const struct root *r, const struct storage *s, bool enable, bool dry_run,
-			   struct strlist *said, struct err *e)
+static int enable_snippets(const struct root *r, const struct storage *s, const char *digest, bool enable,
+			   bool dry_run, struct strlist *said, struct err *e)
 {
 	AUTO_FREE char *content = content_with_snippets(s);
 	AUTO_STRLIST struct strlist words = { 0 };
@@ -296,6 +296,9 @@ static int enable_snippets(const struct root *r, const struct storage *s, bool e
 	}
 	strlist_add(&words, "set");
 	strlist_add(&words, s->id);
+	/* The whole list is written anew: what somebody has added to it meanwhile would be lost. */
+	strlist_add(&words, "--digest");
+	strlist_add(&words, digest);
 	strlist_add(&words, "--content");
 	strlist_add(&words, content);
 	strlist_take(said, xasprintf("let storage %s hold snippets: pvesm set %s --content %s",
@@ -346,8 +349,8 @@ static int make_link(const struct root *r, const struct snippet_place *p, struct
 	return rc < 0 ? err_move(e, &why, rc) : 0;
 }
 
-static int install_at(const struct root *r, const struct snippet_place *p, bool enable, bool dry_run,
-		      struct strlist *said, struct err *e)
+static int install_at(const struct root *r, const struct snippet_place *p, const char *digest, bool enable,
+		      bool dry_run, struct strlist *said, struct err *e)
 {
 	bool has = storage_has_snippets(p->storage);
 	int rc = 0;
@@ -358,7 +361,7 @@ static int install_at(const struct root *r, const struct snippet_place *p, bool 
 		return -EEXIST;
 	}
 	if (!has)
-		rc = enable_snippets(r, p->storage, enable, dry_run, said, e);
+		rc = enable_snippets(r, p->storage, digest, enable, dry_run, said, e);
 	if (rc < 0 || p->link == SNIPPET_OURS)
 		return rc;
 	rc = check_active(r, p->storage, has || !dry_run, e);
@@ -383,7 +386,7 @@ int snippet_install(const struct root *r, const char *storage, bool enable, bool
 	if (rc == 0)
 		rc = choose(&l, storage, &p, e);
 	if (rc == 0)
-		rc = install_at(r, p, enable, dry_run, said, e);
+		rc = install_at(r, p, l.storages.digest, enable, dry_run, said, e);
 	if (rc == 0)
 		*volid = xstrdup(p->volid);
 	return rc;

@@ -39,6 +39,18 @@ storages() {
 	[ ! -L "$LINK" ]
 }
 
+@test "a storage that is changed while it is enabled: refused in PVE's words, and nothing of that change is lost" {
+	printf 'dir: local\n\tpath /var/lib/vz\n\tcontent iso,backup\n' > "$ROOT/etc/pve/storage.cfg"
+	meanwhile 1 '^pvesm set' "sed -i 's/iso,backup/iso,backup,images/' '$ROOT/etc/pve/storage.cfg'"
+	run pve_vgpu snippet install --enable
+	assert_failure
+	assert_output 'detected modified configuration'
+	grep -q 'content iso,backup,images$' "$ROOT/etc/pve/storage.cfg"
+	run pve_vgpu snippet install --enable
+	assert_success
+	grep -q 'images' "$ROOT/etc/pve/storage.cfg"
+}
+
 @test "a storage that holds no snippets is enabled on request alone, and keeps what it holds" {
 	storages 'dir: local' $'\tpath /var/lib/vz' $'\tcontent iso,backup' ''
 	run pve_vgpu snippet install
