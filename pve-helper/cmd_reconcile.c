@@ -8,6 +8,7 @@
 #include "config_apply.h"
 #include "options.h"
 #include "reconcile.h"
+#include "settings_file.h"
 #include "vmproc.h"
 #include "xalloc.h"
 
@@ -32,11 +33,11 @@ static int apply(const struct node_now *n, const struct vm_file *vm, const struc
 		 struct err *e)
 {
 	AUTO_FREE char *command = config_command(vm, &v->changes);
-	int rc = 0;
+	int rc = config_check(&v->changes, vm->vmid, e);
 
 	if (!v->changes.n)
 		return 0;
-	if (!n->c->dry_run)
+	if (rc == 0 && !n->c->dry_run)
 		rc = config_apply(&n->c->root, vm, &v->changes, e);
 	if (rc < 0)
 		return rc;
@@ -46,16 +47,26 @@ static int apply(const struct node_now *n, const struct vm_file *vm, const struc
 	return 0;
 }
 
-/* -ESTALE: somebody has edited the config between our look and our change. */
-static int once(struct node_now *n, const struct vm_settings *vs, struct verdict *v, struct err *e)
+/*
+ * The settings are read anew, and behind the config, as `unset` does: it may have come between
+ * while other VMs had their turn, and the line that it has brought back is the admin's.
+ * -ESTALE: somebody has edited the config between our look and our change.
+ */
+static int once(struct node_now *n, unsigned int vmid, struct verdict *v, struct err *e)
 {
 	AUTO_VM_FILE struct vm_file vm = { 0 };
-	int rc = vm_file_read(&n->c->root, vs->vmid, &vm, e);
+	AUTO_SETTINGS struct settings s = { 0 };
+	const struct vm_settings *vs = NULL;
+	int rc = vm_file_read(&n->c->root, vmid, &vm, e);
 
-	if (rc < 0)
+	if (rc == 0)
+		rc = settings_read(&n->c->root, &s, e);
+	if (rc == 0)
+		rc = settings_vm(&s, vmid, &vs, e);
+	if (rc < 0 || !vs)
 		return rc;
 	reconcile_vm(n, vs, &vm, v);
-	print_verdict(vs->vmid, v);
+	print_verdict(vmid, v);
 	return apply(n, &vm, v, e);
 }
 
@@ -70,11 +81,11 @@ static void one_vm(struct node_now *n, unsigned int vmid, struct tally *t)
 		return;
 	t->vms++;
 	if (rc == 0)
-		rc = once(n, vs, &v, &e);
+		rc = once(n, vmid, &v, &e);
 	if (rc == -ESTALE) {
 		err_clear(&e);
 		verdict_free(&v);
-		rc = once(n, vs, &v, &e);
+		rc = once(n, vmid, &v, &e);
 	}
 	if (rc < 0)
 		fprintf(stderr, "pve-vgpu: vm %u: %s\n%s%s%s", vmid, e.msg, e.hint ? "hint: " : "",

@@ -123,7 +123,12 @@ static void want_line(struct unset *u, unsigned int index, const char *was)
 	hostpci_parse(has ? has : "", &line);
 	vgpu = !has || (!line.bad && line.mdev);
 	hostpci_free(&line);
-	if (vgpu)
+	/* A line beside our unit is no `set`'s: it has never put both there. */
+	if (has && vgpu && args_unit_there(vm_file_next(&u->vm, "args"), u->vmid, index))
+		strlist_take(&u->notes, xasprintf("%s: %s stays: somebody has put it there since%s%s", key, QUOTED(has),
+						  was ? ", and what was there before is not brought back: " : "",
+						  was ? was : ""));
+	else if (vgpu)
 		config_want(&u->changes, &u->vm, key, was);
 	else
 		strlist_take(&u->notes, xasprintf("%s: %s stays: it is no vGPU%s%s", key, QUOTED(has),
@@ -223,7 +228,9 @@ static int plan_config(struct unset *u, struct err *e)
 	}
 	if (u->last)
 		rc = want_hookscript(u, e);
-	return rc < 0 ? rc : want_args(u, e);
+	if (rc == 0)
+		rc = want_args(u, e);
+	return rc < 0 ? rc : config_check(&u->changes, u->vmid, e);
 }
 
 static void drop_key(struct unset *u, const char *name, unsigned int index)

@@ -8,7 +8,7 @@
 /*
  * Make the changes: by `qm set` on the node that has the VM, else through pvesh.
  * Returns 0 where they are made, be it by a tool that failed afterwards; -ESTALE:
- * it failed, and somebody has changed the config since it was read; -EIO with what the tool said; or as process_run().
+ * it failed, or there was nothing to change, and somebody has changed the config since it was read; -EIO with what the tool said; or as process_run().
  */
 int config_apply(const struct root *r, const struct vm_file *vm, const struct config_changes *l,
 		 struct err *e);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 #include "config_change.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
+#include "quote.h"
 #include "xalloc.h"
 
 static bool same(const char *a, const char *b)
@@ -31,6 +33,29 @@ void config_want(struct config_changes *l, const struct vm_file *vm, const char 
 		add(l, CHANGE_REVERT, key, value);
 	else
 		add(l, value ? CHANGE_SET : CHANGE_DELETE, key, value);
+}
+
+static bool is_ascii(const char *text)
+{
+	while (*text && (unsigned char)*text < 0x80)
+		text++;
+	return !*text;
+}
+
+int config_check(const struct config_changes *l, unsigned int vmid, struct err *e)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct config_change *c = &l->c[i];
+
+		if (c->kind != CHANGE_SET || is_ascii(c->want))
+			continue;
+		fail(e, -EINVAL, "%s cannot be set to %s: it has a character that is not ASCII, and PVE's tools would write another in its place",
+		     c->key, QUOTED(c->want));
+		err_hint(e, "write it without that, where it stands: 'qm config %u', or was-hostpci<N> and next-hook in [vm %u] of "
+			 "/etc/pve/pve-vgpu.conf; a mode other than args leaves args alone", vmid, vmid);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static void add_keys(const struct config_changes *l, enum change_kind kind, const char *option,

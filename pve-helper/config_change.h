@@ -31,6 +31,13 @@ struct config_changes {
 void config_want(struct config_changes *l, const struct vm_file *vm, const char *key,
 		 const char *value);
 
+/*
+ * Whether PVE's tools take each new value as it is: they decode what they are called
+ * with, and a character that is not ASCII comes out as another. Returns 0 or -EINVAL.
+ * Source: pve-common src/PVE/JSONSchema.pm, get_options()
+ */
+int config_check(const struct config_changes *l, unsigned int vmid, struct err *e);
+
 /* Append the options: --digest, --<key> <value> …, --delete a,b --revert c. */
 void config_words(const struct config_changes *l, const char *digest, struct strlist *words);
 

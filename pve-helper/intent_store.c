@@ -140,7 +140,7 @@ void intent_diff(const char *before, size_t len, const char *after, unsigned int
 
 struct store {
 	const struct intent_edit *edit;
-	struct intent_undo found;	/* of the text that the edit was last made on */
+	struct intent_undo found;	/* of the text that the edit was last made on, with both texts */
 };
 
 static bool same_sections(const struct section *a, const struct section *b)
@@ -176,6 +176,8 @@ static int make_edit(void *arg, const char *text, size_t len, char **out, struct
 		return rc;
 	intent_undo_free(&s->found);
 	intent_diff(text, len, *out, s->edit->vmid, &s->found);
+	s->found.text = xstrndup(text, len);
+	s->found.made = xstrdup(*out);
 	if (strlen(*out) == len && !memcmp(*out, text, len))
 		free(take_ptr(*out));
 	return 0;
@@ -188,6 +190,14 @@ int intent_store(const struct root *r, const struct intent_edit *edit, struct in
 	int rc = settings_change(r, make_edit, &s, e);
 
 	undo->vmid = edit->vmid;
+	if (rc == 0) {
+		bool first = !undo->n;
+
+		free(undo->text);
+		free(undo->made);
+		undo->text = first ? take_ptr(s.found.text) : NULL;
+		undo->made = first ? take_ptr(s.found.made) : NULL;
+	}
 	for (size_t i = 0; i < s.found.n && rc == 0; i++)
 		note(undo, s.found.k[i].key, s.found.k[i].before, s.found.k[i].after);
 	intent_undo_free(&s.found);
@@ -201,6 +211,10 @@ static int make_undo(void *arg, const char *text, size_t len, char **out, struct
 	AUTO_FREE struct setting *back = xcalloc(u->n + 1, sizeof(*back));
 	size_t n = 0;
 
+	if (u->made && strlen(u->made) == len && !memcmp(u->made, text, len)) {
+		*out = xstrdup(u->text);
+		return 0;
+	}
 	section_read(text, len, u->vmid, &now);
 	for (size_t i = 0; i < u->n; i++)
 		if (same(section_value(&now, u->k[i].key), u->k[i].after))
@@ -222,5 +236,7 @@ void intent_undo_free(struct intent_undo *u)
 		free(u->k[i].after);
 	}
 	free(take_ptr(u->k));
+	free(take_ptr(u->text));
+	free(take_ptr(u->made));
 	u->n = 0;
 }

@@ -28,6 +28,7 @@ struct intent_undo_key {
 
 struct intent_undo {
 	unsigned int vmid;
+	char *text, *made;	/* all of the settings before and behind the edit; NULL: there were several */
 	struct intent_undo_key *k;
 	size_t n;
 };
@@ -47,8 +48,9 @@ int intent_store(const struct root *r, const struct intent_edit *edit, struct in
 		 struct err *e);
 
 /*
- * Put back each key that still has the value that the edit gave it: what others
- * have changed since stays as they have it.
+ * Put back the settings byte for byte, with their comments and order. Where others have
+ * changed them since, each key that still has the value that the edit gave it: what they
+ * have changed stays as they have it.
  */
 int intent_take_back(const struct root *r, const struct intent_undo *undo, struct err *e);
 

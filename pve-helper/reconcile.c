@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "framework.h"
+#include "hookscript.h"
 #include "hostpci_edit.h"
 #include "identity.h"
 #include "names.h"
@@ -207,6 +208,16 @@ static void judge(struct job *j)
 		reconcile_mapping(j->n, j->h.mapping, t, j->out);
 }
 
+/* `unset` has given the config back, and is about to take the intent out: the line is the admin's. */
+static bool is_given_back(const struct node_now *n, const struct vm_file *vm, const char *value, const char *was)
+{
+	enum hookscript whose;
+
+	return was && !strcmp(value, was) &&
+		hookscript_whose(&n->c->root, vm->vmid, vm_file_next(vm, "hookscript"), &whose, NULL) == 0 &&
+		whose != HOOKSCRIPT_OURS;
+}
+
 void reconcile_vm(struct node_now *n, const struct vm_settings *vs, const struct vm_file *vm,
 		  struct verdict *out)
 {
@@ -222,6 +233,11 @@ void reconcile_vm(struct node_now *n, const struct vm_settings *vs, const struct
 		/* Through args and the wrapper the hook looks the id up at every start. */
 		if (!value)
 			continue;
+		if (is_given_back(n, vm, value, vs->was[j.in->index])) {
+			SAY(&j, said, "%s is what was there before `set`, and left as it is; `pve-vgpu unset %u` takes the intent out",
+			    QUOTED(value), vm->vmid);
+			continue;
+		}
 		hostpci_parse(value, &j.h);
 		judge(&j);
 		hostpci_free(&j.h);

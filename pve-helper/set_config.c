@@ -63,6 +63,21 @@ static void note_replaced(struct set_job *j)
 							  QUOTED(j->vm.next.hostpci[j->asked.index].raw), j->vm.vmid));
 }
 
+/* With the wrapper there has been no line: somebody has put one there since, or a `set` was cut off. */
+static void note_removed(struct set_job *j)
+{
+	bool wrapper = j->old && !j->afresh && j->old->mode == MODE_WRAPPER && j->mode.mode != MODE_NATIVE;
+
+	for (size_t i = 0; i < j->vs->n_intents && wrapper; i++) {
+		unsigned int index = j->vs->intents[i].index;
+		const struct hostpci *h = &j->vm.next.hostpci[index];
+
+		if (h->present)
+			strlist_take(&j->notes, xasprintf("hostpci%u: %s goes, for the vGPU of that slot comes by mode %s",
+							  index, QUOTED(h->raw), vm_mode_name(j->mode.mode)));
+	}
+}
+
 int set_config(struct set_job *j, struct err *e)
 {
 	int rc = 0;
@@ -82,6 +97,9 @@ int set_config(struct set_job *j, struct err *e)
 	}
 	if (rc == 0)
 		rc = set_args(j, e);
+	if (rc == 0)
+		rc = config_check(&j->changes, j->vm.vmid, e);
 	note_replaced(j);
+	note_removed(j);
 	return rc;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "args_unit.h"
 #include "cleanup.h"
 #include "hookscript.h"
 #include "identity.h"
@@ -10,10 +11,14 @@
 #include "set_job.h"
 #include "xalloc.h"
 
-/* Whether hostpci<index> of the VM's config is what an earlier `set` has put there. */
+/*
+ * Whether hostpci<index> of the VM's config is what an earlier `set` has put there. One
+ * beside our unit in args is not: the line and the unit are never both there by ours.
+ */
 static bool is_known(const struct set_job *j, unsigned int index)
 {
-	return j->old && !j->afresh && settings_has_intent(&j->before, j->vm.vmid, index);
+	return j->old && !j->afresh && settings_has_intent(&j->before, j->vm.vmid, index) &&
+		!args_unit_there(vm_file_next(&j->vm, "args"), j->vm.vmid, index);
 }
 
 /* What a line says that the settings have keys for, and nobody has spoken of, stays. */

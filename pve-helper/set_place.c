@@ -115,11 +115,23 @@ static bool keeps_address(const struct set_job *j, const struct hostpci *h, cons
 	return g && offers(j, g, t) && !moved;
 }
 
+/* A VF has room for one vGPU, and another config names it too: a clone's, or that of a `set` at the same time. */
+static bool is_shared(struct set_job *j, size_t i, const struct bdf *addr)
+{
+	const struct gpu *g = inventory_gpu_of(&j->inv, addr);
+
+	if (!g || !g->sriov)
+		return false;
+	read_others(j, j->vs->intents[i].index);
+	return bdf_list_has(&j->others, addr);
+}
+
 static int at_address(struct set_job *j, size_t i, const struct hostpci *h, char **where, char **mdev,
 		      struct err *e)
 {
 	const struct vgpu_type *t = j->types[i].t[0];
 	struct bdf addr = h->addr;
+	bool keeps;
 	int rc = 0;
 
 	if (!j->vm.local) {
@@ -128,10 +140,14 @@ static int at_address(struct set_job *j, size_t i, const struct hostpci *h, char
 		err_hint(e, "run this on node '%s'", j->vm.node);
 		return -EINVAL;
 	}
-	if (!keeps_address(j, h, t))
+	keeps = keeps_address(j, h, t);
+	if (!keeps || is_shared(j, i, &addr))
 		rc = best_address(j, i, &addr, e);
 	if (rc < 0)
 		return rc;
+	/* Where all are named already, nothing is better elsewhere. */
+	if (keeps && bdf_list_has(&j->others, &addr))
+		addr = h->addr;
 	*where = xstrdup(BDF_STR(&addr));
 	*mdev = type_on(j, &addr, t);
 	return 0;

@@ -230,6 +230,17 @@ still_known() {
 	assert_equal "$(calls | grep -c '^qm set')" 2
 }
 
+@test "an intent that is taken out while other VMs have their turn: the line that unset brings back is not touched" {
+	vm 100 "hostpci0: $VF,mdev=nvidia-9001"
+	vm 101 "hostpci0: 0000:68:00.4,mdev=nvidia-9001"
+	settings '[vm 100]' 'hostpci0 = A40-24A' '' '[vm 101]' 'hostpci0 = A40-24A' "was-hostpci0 = 0000:68:00.4,mdev=$B"
+	meanwhile 1 '^qm set 100' "'$PVE_VGPU' --root '$ROOT' unset 101"
+	run pve_vgpu reconcile
+	assert_success
+	config 100 | grep -q "hostpci0: $VF,mdev=$A\$"
+	config 101 | grep -q "hostpci0: 0000:68:00.4,mdev=$B\$"
+}
+
 @test "one that keeps changing is given up" {
 	vm 100 "hostpci0: $VF,mdev=nvidia-9001"
 	intent 100 A40-24A

@@ -369,6 +369,31 @@ DEV0="-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$UUID,id=hostpci0,bus=pci.
 	assert_as_before 100
 }
 
+@test "a line that an admin has put beside our unit in args is no earlier set's: unset brings it back" {
+	set_node mdev
+	pve_vm 100
+	set_ok 100 A40-12A --mode args
+	tool qm set 100 --hostpci0 0000:e8:00.4,mdev=nvidia-575,rombar=0
+	set_ok 100 A40-12A --placement pack
+	assert_output "hostpci0: '0000:e8:00.4,mdev=nvidia-575,rombar=0' gives way, and \`pve-vgpu unset 100\` brings it back"
+	refute_conf 100 hostpci0
+	unset_ok 100
+	assert_conf 100 'hostpci0: 0000:e8:00.4,mdev=nvidia-575,rombar=0'
+	set_ok 100 A40-12A --mode args
+	tool qm set 100 --hostpci0 0000:e8:00.4,mdev=nvidia-575
+	unset_ok 100
+	assert_output "hostpci0: '0000:e8:00.4,mdev=nvidia-575' stays"
+	assert_conf 100 'hostpci0: 0000:e8:00.4,mdev=nvidia-575'
+	refute_conf 100 args
+	# With the wrapper it may be what a set that was cut off has left: said.
+	wrapper_here
+	pve_vm 100
+	set_ok 100 A40-12A --mode wrapper
+	tool qm set 100 --hostpci0 0000:e8:00.4,mdev=nvidia-575,rombar=0
+	set_ok 100 A40-12A
+	assert_output "hostpci0: '0000:e8:00.4,mdev=nvidia-575,rombar=0' goes"
+}
+
 @test "a device that is no vGPU is never replaced" {
 	set_node mdev
 	pve_vm 100 'hostpci0: 0000:01:00.0'

@@ -148,6 +148,21 @@ waits_for_lock() {
 	cfs_writes | grep -q priv/lock/pve-vgpu
 }
 
+@test "two VMs are set at once and take one VF: set again gives one of them a place of its own, and so with a clone" {
+	set_node nvidia-vfio
+	pve_vm 100
+	pve_vm 101
+	pve_fault 1 '^qm set 100' before "'$PVE_VGPU' --root '$ROOT' set 101 A40-12A --params frame_rate_limiter=0"
+	set_ok 100 A40-12A --params frame_rate_limiter=0
+	set_ok 101 A40-12A
+	assert_conf 100 'hostpci0: 0000:e8:00.4,mdev=nvidia-573'
+	assert_conf 101 'hostpci0: 0000:e8:00.5,mdev=nvidia-573'
+	no_change pve_vgpu set 101 A40-12A
+	pve_vm 102 'hookscript: local:snippets/pve-vgpu' 'hostpci0: 0000:e8:00.4,mdev=nvidia-573'
+	set_ok 102 A40-12A --params frame_rate_limiter=0
+	assert_conf 102 'hostpci0: 0000:e8:00.6,mdev=nvidia-573'
+}
+
 @test "the section is changed by another node between look and write: looked at again" {
 	set_node mdev
 	pve_vm 100
@@ -167,6 +182,58 @@ waits_for_lock() {
 	refute_conf 100 'hostpci[01]'
 }
 
+@test "the config is edited while set waits to write the settings, and nothing else was to change in it: looked at again" {
+	set_node mdev
+	pve_vm 100
+	set_ok 100 A40-24A
+	mkdir -p "$ROOT/etc/pve/priv/lock/pve-vgpu"
+	cfs_writes_reset
+	# The settings alone are to change.
+	"$PVE_VGPU" --root "$ROOT" set 100 A40-24A --placement pack > "$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	PIDS=$!
+	soon waits_for_lock
+	admin_edits 100 /^hookscript:/d
+	rmdir "$ROOT/etc/pve/priv/lock/pve-vgpu"
+	wait "$PIDS"
+	PIDS=''
+	assert_setting 100 'placement = pack'
+	assert_conf 100 'hookscript: local:snippets/pve-vgpu'
+}
+
+@test "reconcile while unset waits to take the intent out: the line that is back already is left as it is" {
+	set_node mdev
+	pve_vm 100 'hostpci0: 0000:e8:00.4,mdev=nvidia-575'
+	set_ok 100 A40-12A --mode native
+	mkdir -p "$ROOT/etc/pve/priv/lock/pve-vgpu"
+	cfs_writes_reset
+	"$PVE_VGPU" --root "$ROOT" unset 100 > "$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	PIDS=$!
+	soon waits_for_lock
+	run pve_vgpu reconcile
+	assert_success
+	assert_output "'0000:e8:00.4,mdev=nvidia-575' is what was there before"
+	rmdir "$ROOT/etc/pve/priv/lock/pve-vgpu"
+	wait "$PIDS"
+	PIDS=''
+	assert_conf 100 'hostpci0: 0000:e8:00.4,mdev=nvidia-575'
+}
+
+# --- what PVE's tools would change ------------------------------------------------------
+
+@test "args with a character that is not ASCII: PVE's tools would spoil it, so set and unset refuse and change nothing" {
+	set_node mdev
+	pve_vm 100 'args: -smbios type=11,value=Büro'
+	refused_as_before 100 'it has a character that is not ASCII' pve_vgpu set 100 A40-12A --mode args
+	set_ok 100 A40-12A --mode native
+	assert_conf 100 'args: -smbios type=11,value=Büro'
+	unset_ok 100
+	assert_conf 100 'args: -smbios type=11,value=Büro'
+	admin_edits 100 /^args:/d
+	set_ok 100 A40-12A --mode args
+	admin_edits 100 's/^args: /args: -smbios type=11,value=Büro /'
+	refused_as_before 100 'it has a character that is not ASCII' pve_vgpu unset 100
+}
+
 # --- tools that fail --------------------------------------------------------------------
 
 @test "qm fails: its words are shown, and the settings are put back" {
@@ -178,6 +245,21 @@ waits_for_lock() {
 		pve_vgpu set 100 A40-24A --gpu A40 --params frame_rate_limiter=0 --display on
 	pve_fault 1 '^qm set' fail 255 'trying to acquire lock... got timeout'
 	refused_as_before 100 'got timeout' pve_vgpu unset 100
+}
+
+@test "qm fails: comments and order are put back, too" {
+	set_node mdev
+	pve_vm 100 'machine: q35'
+	set_ok 100 A40-12A --pcie --placement pack
+	sed -i 's/^pcie = yes/& ; ticket 4711/; s/^placement = pack/& ; by order/' "$ROOT/etc/pve/pve-vgpu.conf"
+	pve_fault 1 '^qm set' fail 255 no
+	refused_as_before 100 "'no'" pve_vgpu set 100 A40-12A --no-pcie --placement '' --mode args
+	# What it was for another VM
+	settings '[vm 101]' 'hostpci0 = A40-12A' '' '[vm 100]' '# the drawing office' \
+		'identity = ctime:1600000100, uuid:12345678-1234-4234-8234-000000000999' 'hostpci0 = A40-24A ; two of them' \
+		'# never the first' 'gpu = 0000:e8:00.0'
+	pve_fault 1 '^qm set' fail 255 no
+	refused_as_before 100 "'no'" pve_vgpu set 100 A40-24A
 }
 
 @test "what others have written into the section since stays when the settings are put back" {

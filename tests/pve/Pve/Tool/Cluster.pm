@@ -99,6 +99,14 @@ sub write_file {
     unlink($path);
     sysopen(my $fh, $path, O_WRONLY | O_CREAT | O_EXCL, 0644)
         or die "unable to open file '$shown' - $!\n";
+    # Wide characters as pve-common src/PVE/Tools.pm has them, file_set_contents()
+    if (utf8::is_utf8($text)) {
+        my $decoded = $text;
+        open(my $bytes, '>', \$text) or die "open a variable: $!\n";
+        no warnings 'utf8';
+        print $bytes $decoded;
+        close($bytes);
+    }
     my $written = syswrite($fh, $text);
     die "unable to write '$shown' - $!\n" if !defined($written) || $written != length($text);
     close($fh) or die "closing file '$shown' failed - $!\n";

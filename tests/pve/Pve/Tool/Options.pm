@@ -38,6 +38,19 @@ sub _settle {
     return $type eq 'list' ? join(',', @$value) : $value;
 }
 
+# As pve-common src/PVE/JSONSchema.pm has it, get_options(): in the C locale each byte
+# above 127 becomes a U+FFFD.
+sub _decode {
+    my ($value) = @_;
+
+    return [map { _decode($_) } @$value] if ref($value);
+    return $value if $value !~ m/[^\x00-\x7f]/;
+    # Nearly no call needs them.
+    require Encode;
+    require I18N::Langinfo;
+    return Encode::decode(I18N::Langinfo::langinfo(I18N::Langinfo::CODESET()), $value);
+}
+
 # parse(ARGV, {OPTION => TYPE}, [POSITIONAL…], USAGE): {name => value}
 # TYPE is boolean, list, array, or anything else for one value.
 sub parse {
@@ -60,6 +73,7 @@ sub parse {
         $values{$name} = shift(@$argv);
     }
     refuse($usage, 'too many arguments') if @$argv;
+    $values{$_} = _decode($values{$_}) for keys %values;
     for my $name (grep { $types->{$_} } keys %values) {
         $values{$name} = _settle($usage, $types->{$name}, $values{$name});
     }
