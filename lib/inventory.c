@@ -230,6 +230,17 @@ size_t gpu_count(const struct inventory *inv, const struct gpu *g)
 	return n;
 }
 
+size_t gpu_count_against(const struct inventory *inv, const struct gpu *g, const struct vgpu_type *t)
+{
+	size_t n = 0;
+
+	if (!vgpu_type_is_mig(t))
+		return gpu_count(inv, g);
+	for (size_t i = 0; i < inv->nvgpus; i++)
+		n += is_on(&inv->vgpus[i], g) && inv->vgpus[i].type && !strcmp(inv->vgpus[i].type, t->key);
+	return n;
+}
+
 unsigned int gpu_used_mib(const struct inventory *inv, const struct gpu *g)
 {
 	unsigned int sum = 0;
@@ -322,7 +333,7 @@ unsigned int gpu_room_by_rule(const struct inventory *inv, const struct gpu *g,
 			      const struct vgpu_type *t)
 {
 	unsigned int limit = gpu_limit(g, t);
-	size_t count = gpu_count(inv, g), parents = gpu_free_parents(inv, g), room;
+	size_t count = gpu_count_against(inv, g, t), parents = gpu_free_parents(inv, g), room;
 
 	if (g->unbound || gpu_holds_other_size(inv, g, t) || (limit && count >= limit))
 		return 0;

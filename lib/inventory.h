@@ -140,6 +140,11 @@ void inventory_assume_offers(struct inventory *inv);
 void inventory_sort_gpus(struct inventory *inv);
 
 size_t gpu_count(const struct inventory *inv, const struct gpu *g);
+/*
+ * How many of them count against the type's limit: with a time-sliced one all, with a MIG-backed
+ * one those of the same type, for beside others NVIDIA's driver asks for a free instance alone.
+ */
+size_t gpu_count_against(const struct inventory *inv, const struct gpu *g, const struct vgpu_type *t);
 /* Frame buffer of all vGPUs on the GPU, MiB. */
 unsigned int gpu_used_mib(const struct inventory *inv, const struct gpu *g);
 /* Parents that can still take a vGPU: they hold none, and have a driver. */

@@ -284,11 +284,11 @@ static unsigned int least(unsigned int a, size_t b)
 	return a < b ? a : (unsigned int)b;
 }
 
-/* The driver counts all vGPUs of the GPU against a type's own limit. */
+/* A type's own limit, of which those of that type have taken theirs. */
 static unsigned int by_limit(const struct inventory *inv, const struct gpu *g,
 			     const struct vgpu_type *t, unsigned int n)
 {
-	size_t count = gpu_count(inv, g);
+	size_t count = gpu_count_against(inv, g, t);
 
 	n = least(n, gpu_free_parents(inv, g));
 	if (t->max_instance)

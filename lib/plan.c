@@ -75,8 +75,8 @@ static bool serves_vm(const struct inventory *inv, const struct bdf *parent, uns
 	return false;
 }
 
-/* Who holds the GPU, for "full: 2 of 2 (vm 100, vm 101)". */
-static char *holders(const struct inventory *inv, const struct gpu *g)
+/* Who holds the GPU, or what of it is of type t unless that is NULL, for "full: 2 of 2 (vm 100, vm 101)". */
+static char *holders(const struct inventory *inv, const struct gpu *g, const struct vgpu_type *t)
 {
 	char *text = NULL;
 	size_t len, shown = 0, n = 0;
@@ -85,7 +85,8 @@ static char *holders(const struct inventory *inv, const struct gpu *g)
 	for (size_t i = 0; i < inv->nvgpus; i++) {
 		const struct vgpu *v = &inv->vgpus[i];
 
-		if (!v->on_gpu || !bdf_eq(&v->gpu, &g->addr))
+		if (!v->on_gpu || !bdf_eq(&v->gpu, &g->addr) ||
+		    (t && (!v->type || strcmp(v->type, t->key) != 0)))
 			continue;
 		if (n++ >= 4)
 			continue;
@@ -175,7 +176,7 @@ static unsigned int room_by_memory(const struct inventory *inv, const struct gpu
 static bool full_by_guess(const struct inventory *inv, const struct gpu *g,
 			  const struct vgpu_type *t)
 {
-	return !t->max_instance && gpu_limit(g, t) && gpu_count(inv, g) >= gpu_limit(g, t) &&
+	return !t->max_instance && gpu_limit(g, t) && gpu_count_against(inv, g, t) >= gpu_limit(g, t) &&
 		gpu_free_parents(inv, g);
 }
 
@@ -222,7 +223,7 @@ static char *why_not_beside(const struct inventory *inv, const struct want *w,
 	bool fits = room_by_memory(inv, g, t) > 0, open;
 
 	if (is_mixed(inv, g) && !holds_mig(inv, g)) {
-		AUTO_FREE char *who = holders(inv, g);
+		AUTO_FREE char *who = holders(inv, g, NULL);
 
 		return fits ? NULL : xasprintf("full: %u of %u MiB%s", gpu_used_mib(inv, g),
 					       gpu_total_mib(g), who);
@@ -255,7 +256,7 @@ static char *why_not(const struct inventory *inv, const struct want *w,
 		     const struct refusal_list *refused, const struct gpu *g,
 		     const struct vgpu_type *t, bool *size)
 {
-	size_t count = gpu_count(inv, g);
+	size_t count = gpu_count_against(inv, g, t);
 	unsigned int limit = gpu_limit(g, t);
 
 	if (!want_may_use(w, &g->addr))
@@ -274,7 +275,7 @@ static char *why_not(const struct inventory *inv, const struct want *w,
 		if (why)
 			return why;
 	} else if (limit && count >= limit && !may_ask_limit(inv, w, refused, g, t)) {
-		AUTO_FREE char *who = holders(inv, g);
+		AUTO_FREE char *who = holders(inv, g, vgpu_type_is_mig(t) ? t : NULL);
 
 		return xasprintf("full: %zu of %u%s", count, limit, who);
 	}

@@ -620,3 +620,19 @@ mode() {
 	[ "$(ops)" -le $((16 + 1 + 2)) ]
 	assert_equal "$(jq '.gpu_instance_id.read' "$SYS/.sim/ops")" 2
 }
+
+@test "mig: a free instance takes its type however many of other types there are" {
+	local f
+
+	for f in mdev nvidia-vfio; do
+		a100 "\"framework\": \"$f\", \"mig\": true, \"gpu_instances\": [{\"id\": 7, \"slices\": 1, \"profile\": \"1g.5gb\"}, {\"id\": 8, \"slices\": 1, \"profile\": \"1g.5gb\"}, {\"id\": 1, \"slices\": 4, \"profile\": \"4g.20gb\"}]"
+		run -0 pve_vgpu create A100-1-5C
+		run -0 pve_vgpu create A100-1-5C
+		run -0 pve_vgpu plan --fit
+		refute_output 'full: 2 of 1'
+		made A100-4-20C
+		run -1 pve_vgpu create A100-4-20C
+		refute_output 'full: 3 of 1'
+		ROOT=$BATS_TEST_TMPDIR/second
+	done
+}

@@ -239,11 +239,6 @@ static struct gpu_instance *gi_find(const struct gpu *g,
 	return NULL;
 }
 
-static unsigned int min_uint(unsigned int a, unsigned int b)
-{
-	return a < b ? a : b;
-}
-
 static enum refusal check_mig(const struct gpu *g, const struct vgpu_type *t)
 {
 	if (!!t->gi_slices != g->mig)
@@ -269,7 +264,10 @@ static enum refusal check_room(const struct dev *d, const struct vgpu_type *t)
 	 * _kvgpumgrCheckVgpuTypeSupported): what fits into the memory does. */
 	if (g->mixed_size && !g->mig)
 		return g->used_mib + t->fb_mib > g->memory_mib ? R_MEMORY : R_NONE;
-	if (!g->mig && g->running && g->fb_mib != t->fb_mib)
+	/* With MIG a free instance is all that counts, too (kvgpumgrGetCreatableVgpuTypes). */
+	if (g->mig)
+		return R_NONE;
+	if (g->running && g->fb_mib != t->fb_mib)
 		return R_SIZE;
 	return g->running >= t->max_instance ? R_COUNT : R_NONE;
 }
@@ -286,7 +284,6 @@ static unsigned int mig_left(const struct gpu *g, const struct vgpu_type *t)
 unsigned int model_available(const struct dev *dev, const struct vgpu_type *t)
 {
 	const struct gpu *g = dev->gpu;
-	unsigned int n;
 
 	if (check_room(dev, t))
 		return 0;
@@ -294,10 +291,11 @@ unsigned int model_available(const struct dev *dev, const struct vgpu_type *t)
 		return 1;
 	if (g->types.pool)
 		return pool_left(g, t);
-	if (g->mixed_size && !g->mig)
+	if (g->mig)
+		return mig_left(g, t);
+	if (g->mixed_size)
 		return t->fb_mib ? (g->memory_mib - g->used_mib) / t->fb_mib : 1;
-	n = t->max_instance - g->running;
-	return g->mig ? min_uint(n, mig_left(g, t)) : n;
+	return t->max_instance - g->running;
 }
 
 /* --- making and removing -------------------------------------------------- */
