@@ -8,6 +8,7 @@
 #include "foreign.h"
 #include "framework.h"
 #include "mig.h"
+#include "scan.h"
 #include "scheduler_node.h"
 #include "xalloc.h"
 
@@ -135,8 +136,11 @@ void check_types(struct doctor *d, struct finding *f)
 	if (!doctor_has_gpus(d, f))
 		return;
 	doctor_ailment(d, AILMENT_NO_TYPES, f);
+	/* Records that cannot be read are among the leftovers. */
 	for (size_t i = 0; i < d->node.inv.problems.n; i++)
-		find_no(f, DOCTOR_ADVICE, xstrdup(d->node.inv.problems.s[i]), xstrdup("dmesg | grep -e NVRM -e nvidia may tell more"));
+		if (strncmp(d->node.inv.problems.s[i], "run state ", strlen("run state ")) != 0)
+			find_no(f, DOCTOR_ADVICE, xstrdup(d->node.inv.problems.s[i]),
+				xstrdup("dmesg | grep -e NVRM -e nvidia may tell more"));
 	foreign_read(d->r, &d->node.inv, &foreign);
 	beside = foreign.n ? xasprintf("; %zu other parents on the mdev bus are never used", foreign.n) : xstrdup("");
 	if (n)
@@ -248,9 +252,35 @@ void check_scheduler(struct doctor *d, struct finding *f)
 		find_na(f, "node.conf asks for none");
 }
 
-static bool is_there(const struct doctor *d, const struct node_vgpu *v)
+/* One of node.conf's vGPUs, as `create --configured` judges it; whether it is there as asked for. */
+static bool check_vgpu(struct doctor *d, const struct node_vgpu *c, struct finding *f)
 {
-	return v->on_vf ? inventory_on(&d->node.inv, &v->vf) : inventory_by_uuid(&d->node.inv, v->name);
+	const struct vgpu *v = c->on_vf ? inventory_on(&d->node.inv, &c->vf) : inventory_by_uuid(&d->node.inv, c->name);
+	const struct vgpu_type *t = NULL;
+	AUTO_ERR struct err why = { 0 };
+
+	if (!v) {
+		find_no(f, DOCTOR_BLOCKS, xasprintf("[vgpu %s] of node.conf, a %s, is not there", c->name, c->type),
+			xstrdup("pve-vgpu create --configured"));
+	} else if (v->vmid) {
+		find_no(f, DOCTOR_BLOCKS, xasprintf("[vgpu %s] of node.conf, a %s: %s is vm %u's", c->name, c->type,
+						    v->parent_name, v->vmid),
+			xstrdup("stop that VM and pve-vgpu create --configured, or name another VF in node.conf"));
+	} else if (scan_resolve(d->r, &d->node.catalog, &d->node.inv, c->type, NULL, 0, &t, &why) < 0) {
+		find_no(f, DOCTOR_BLOCKS, xasprintf("[vgpu %s] of node.conf: %s", c->name, why.msg),
+			xstrdup(why.hint ? why.hint : "pve-vgpu types"));
+	} else if (v->type && strcmp(v->type, t->key) != 0) {
+		const char *name = v->name ? v->name : v->type;
+
+		find_no(f, DOCTOR_BLOCKS, xasprintf("[vgpu %s] of node.conf, a %s, is there as %s on %s", c->name, c->type,
+						    name, v->parent_name),
+			v->owner == OWNER_STANDALONE ?
+			xasprintf("pve-vgpu remove %s; pve-vgpu create --configured; or type = %s in its section", c->name, name) :
+			xasprintf("whoever made %s has to remove it, or type = %s in its section", c->name, name));
+	} else {
+		return true;
+	}
+	return false;
 }
 
 void check_standalone(struct doctor *d, struct finding *f)
@@ -260,12 +290,8 @@ void check_standalone(struct doctor *d, struct finding *f)
 
 	if (!doctor_has_conf_and_gpus(d, f))
 		return;
-	for (size_t i = 0; i < c->n_vgpus; i++) {
-		there += is_there(d, &c->vgpus[i]);
-		if (!c->vgpus[i].fault && !is_there(d, &c->vgpus[i]))
-			find_no(f, DOCTOR_BLOCKS, xasprintf("[vgpu %s] of node.conf, a %s, is not there", c->vgpus[i].name,
-							    c->vgpus[i].type), xstrdup("pve-vgpu create --configured"));
-	}
+	for (size_t i = 0; i < c->n_vgpus; i++)
+		there += !c->vgpus[i].fault && check_vgpu(d, &c->vgpus[i], f);
 	if (there)
 		find_yes(f, "%zu are there", there);
 	else

@@ -256,6 +256,22 @@ vendor_mig() {
 	says standalone yes
 }
 
+@test "standalone: a vGPU of node.conf that is there as another type, and a VF that a VM has" {
+	ready nvidia-vfio
+	node_conf '[defaults]' 'sriov = yes' '[vgpu 0000:e8:00.6]' 'type = A40-24A'
+	pve_vgpu create --configured > /dev/null
+	node_conf '[defaults]' 'sriov = yes' '[vgpu 0000:e8:00.6]' 'type = A40-48A'
+	no standalone blocks 'is there as A40-24A on 0000:e8:00.6' 'pve-vgpu remove 0000:e8:00.6; pve-vgpu create --configured'
+	pve_vgpu remove 0000:e8:00.6 > /dev/null
+	pve_vgpu create --configured > /dev/null
+	says standalone yes '1 are there'
+	pve_vgpu remove 0000:e8:00.6 > /dev/null
+	mkdir -p "$ROOT/run/qemu-server"
+	echo "0000:e8:00.6 100 time:$(($(date +%s) + 60))" > "$ROOT/run/qemu-server/pci-id-reservations"
+	no standalone blocks "0000:e8:00.6 is vm 100's" 'stop that VM and pve-vgpu create --configured'
+	run -1 pve_vgpu create --configured
+}
+
 @test "node-conf: a fault, with its line, and two boards' sections that are one GPU's" {
 	ready
 	says node-conf yes

@@ -309,6 +309,16 @@ two_boards() {
 	says uuid n/a
 }
 
+@test "leftovers: a record that is damaged, which is no matter of types" {
+	ready
+	mkdir -p "$ROOT/run/pve-vgpu"
+	echo junk > "$ROOT/run/pve-vgpu/107.json"
+	says types yes
+	no leftovers advice "run state '/run/pve-vgpu/107.json' is damaged" 'rm it while its VM does not run'
+	rm "$ROOT/run/pve-vgpu/107.json"
+	says leftovers yes
+}
+
 @test "leftovers: of a VM that is dead, of one that is gone, and of none that lives" {
 	ready
 	says leftovers yes
