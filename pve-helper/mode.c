@@ -70,7 +70,7 @@ static int refuse_no_wrapper(const struct vm_settings *vs, const struct vm_inten
 	AUTO_FREE char *command = mode_set_command(vs, in);
 
 	fail(e, -ENODEV, "mode = wrapper, and on this node the wrapper does not stand at /" WRAPPER_KVM);
-	err_hint(e, "apt install " WRAPPER_PACKAGE " on this node; or %s, which takes a mode that works here",
+	err_hint(e, "apt install " WRAPPER_PACKAGE " on this node; or %s --mode auto, which takes a mode that works here",
 		 command);
 	return -ENODEV;
 }

@@ -87,6 +87,8 @@ int set_config(struct set_job *j, struct err *e)
 	if (rc < 0)
 		return rc;
 	config_want(&j->changes, &j->vm, "hookscript", j->volid);
+	if (j->mode.mode == MODE_NATIVE)
+		set_keep_addresses(j);
 	for (size_t i = 0; i < j->vs->n_intents && rc == 0; i++) {
 		AUTO_FREE char *key = xasprintf("hostpci%u", j->vs->intents[i].index);
 

@@ -43,6 +43,7 @@ struct set_job {
 	struct bdf *gpus;		/* what 'gpu =' stands for here; none: any GPU */
 	size_t ngpus;
 	struct bdf_list others;		/* addresses that configs of this node name for vGPUs */
+	bool *kept;			/* of each intent of vs: the line keeps its address */
 	char *qemu_server;		/* version, or NULL */
 	struct mode_choice mode;
 	struct strlist mappings;	/* ids that are made or extended, one for each intent that takes one; "": kept as it is */
@@ -63,6 +64,9 @@ int set_config(struct set_job *j, struct err *e);
 
 /* What the intent wants, as the plan takes it; the choices are those that this node knows. Borrowed from j. */
 struct want set_want(const struct set_job *j, size_t intent);
+
+/* Which of the VM's lines keep their addresses: those count as taken for the lines that get one anew. */
+void set_keep_addresses(struct set_job *j);
 
 /*
  * "mapping=<id>" or an address for a native hostpci<N>, and the type's name there; what

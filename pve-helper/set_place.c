@@ -66,12 +66,12 @@ static void read_others(struct set_job *j, unsigned int index)
 }
 
 /*
- * The GPU's parent for the line: first itself, unless another config names it and
- * there is a free one that none does. A GPU without SR-IOV is its own only parent.
+ * The GPU's parent for the line: first itself, unless it is taken or another config
+ * names it, and there is a free one that none does. A GPU without SR-IOV is its own only parent.
  */
 static struct bdf parent_for_line(const struct set_job *j, const struct gpu *g, const struct bdf *first)
 {
-	if (!bdf_list_has(&j->others, first))
+	if (!bdf_list_has(&j->others, first) && parent_is_free(&j->inv, g, first))
 		return *first;
 	for (size_t i = 0; i < g->nparents - g->driverless; i++)
 		if (parent_is_free(&j->inv, g, &g->parents[i]) && !bdf_list_has(&j->others, &g->parents[i]))
@@ -79,22 +79,28 @@ static struct bdf parent_for_line(const struct set_job *j, const struct gpu *g, 
 	return *first;
 }
 
+/* The VM's vGPU of that intent takes its place: those of its other ones go elsewhere. */
+static void take(struct set_job *j, const struct candidate *c, const struct want *w, const struct bdf *parent)
+{
+	struct vgpu v;
+
+	plan_vgpu(c, w, &v);
+	v.parent = *parent;
+	inventory_add(&j->inv, &v);
+	vgpu_clear(&v);
+}
+
 /* The parent that is best now; where all are full, one that has the type. */
 static int best_address(struct set_job *j, size_t i, struct bdf *out, struct err *e)
 {
 	AUTO_PLAN struct plan p = { 0 };
 	struct want w = set_want(j, i);
-	struct vgpu v;
 
 	read_others(j, w.index);
 	plan_asked(&j->c->root, &j->catalog, &j->inv, &w, &p);
 	if (p.ncandidates) {
 		*out = parent_for_line(j, p.candidates[0].gpu, &p.candidates[0].parent);
-		/* The next index of the VM goes elsewhere. */
-		plan_vgpu(&p.candidates[0], &w, &v);
-		v.parent = *out;
-		inventory_add(&j->inv, &v);
-		vgpu_clear(&v);
+		take(j, &p.candidates[0], &w, out);
 		return 0;
 	}
 	for (size_t k = 0; k < j->inv.ngpus; k++)
@@ -106,13 +112,34 @@ static int best_address(struct set_job *j, size_t i, struct bdf *out, struct err
 		    vgpu_type_name(w.choices[0]));
 }
 
-/* An address that the config names already, and that serves, stays; but not where another placement is asked for. */
-static bool keeps_address(const struct set_job *j, const struct hostpci *h, const struct vgpu_type *t)
+/* Whether there is room for the intent now, on this parent or, with NULL, anywhere. */
+static bool has_room(struct set_job *j, size_t i, const struct bdf *parent)
 {
+	AUTO_PLAN struct plan p = { 0 };
+	struct want w = set_want(j, i);
+
+	w.pinned = parent;
+	if (parent)
+		w.parent = *parent;
+	plan_asked(&j->c->root, &j->catalog, &j->inv, &w, &p);
+	return p.ncandidates;
+}
+
+/*
+ * An address that the config names already, and that serves, stays; but not where another placement is asked for,
+ * or another type for which there is room elsewhere alone.
+ */
+static bool keeps_address(struct set_job *j, size_t i, const struct hostpci *h)
+{
+	const struct vgpu_type *t = j->types[i].t[0];
 	const struct gpu *g = h->has_addr && h->mdev ? inventory_gpu_of(&j->inv, &h->addr) : NULL;
 	bool moved = j->old && !j->afresh && j->old->placement != j->vs->placement;
+	AUTO_FREE char *mdev = NULL;
 
-	return g && offers(j, g, t) && !moved;
+	if (!g || !offers(j, g, t) || moved)
+		return false;
+	mdev = type_on(j, &h->addr, t);
+	return !strcmp(mdev, h->mdev) || has_room(j, i, &h->addr) || !has_room(j, i, NULL);
 }
 
 /* A VF has room for one vGPU, and another config names it too: a clone's, or that of a `set` at the same time. */
@@ -126,12 +153,28 @@ static bool is_shared(struct set_job *j, size_t i, const struct bdf *addr)
 	return bdf_list_has(&j->others, addr);
 }
 
+void set_keep_addresses(struct set_job *j)
+{
+	j->kept = xcalloc(j->vs->n_intents, sizeof(*j->kept));
+	for (size_t i = 0; i < j->vs->n_intents && !j->mode.mapping; i++) {
+		const struct hostpci *h = &j->vm.next.hostpci[j->vs->intents[i].index];
+		struct candidate c = { .type = j->types[i].t[0], .parent = h->addr };
+		struct want w = set_want(j, i);
+
+		j->kept[i] = keeps_address(j, i, h);
+		if (!j->kept[i] || is_shared(j, i, &h->addr))
+			continue;
+		c.gpu = inventory_gpu_of(&j->inv, &h->addr);
+		if (parent_is_free(&j->inv, c.gpu, &h->addr))
+			take(j, &c, &w, &h->addr);
+	}
+}
+
 static int at_address(struct set_job *j, size_t i, const struct hostpci *h, char **where, char **mdev,
 		      struct err *e)
 {
 	const struct vgpu_type *t = j->types[i].t[0];
 	struct bdf addr = h->addr;
-	bool keeps;
 	int rc = 0;
 
 	if (!j->vm.local) {
@@ -140,13 +183,12 @@ static int at_address(struct set_job *j, size_t i, const struct hostpci *h, char
 		err_hint(e, "run this on node '%s'", j->vm.node);
 		return -EINVAL;
 	}
-	keeps = keeps_address(j, h, t);
-	if (!keeps || is_shared(j, i, &addr))
+	if (!j->kept[i] || is_shared(j, i, &addr))
 		rc = best_address(j, i, &addr, e);
 	if (rc < 0)
 		return rc;
 	/* Where all are named already, nothing is better elsewhere. */
-	if (keeps && bdf_list_has(&j->others, &addr))
+	if (j->kept[i] && bdf_list_has(&j->others, &addr))
 		addr = h->addr;
 	*where = xstrdup(BDF_STR(&addr));
 	*mdev = type_on(j, &addr, t);

@@ -25,6 +25,7 @@ void set_job_free(struct set_job *j)
 	free(j->gpus);
 	bdf_list_free(&j->others);
 	set_asked_free(&j->asked);
+	free(j->kept);
 	free(j->qemu_server);
 	mode_choice_free(&j->mode);
 	strlist_free(&j->mappings);

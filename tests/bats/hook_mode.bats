@@ -162,7 +162,7 @@ devices() {
 	run hook 100 pre-start
 	assert_failure 1
 	assert_output "vm 100: pre-start: hostpci0: mode = wrapper, and on this node the wrapper does not stand at /usr/bin/kvm"
-	assert_output "hint: apt install pve-vgpu-qemu-wrapper on this node; or pve-vgpu set 100 A40-24A, which takes a mode that works here"
+	assert_output "hint: apt install pve-vgpu-qemu-wrapper on this node; or pve-vgpu set 100 A40-24A --mode auto, which takes a mode that works here"
 	# the package is there and its diversion is not
 	wrapper_here
 	ln -sfn qemu-system-x86_64 "$ROOT/usr/bin/kvm"

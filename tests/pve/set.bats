@@ -158,6 +158,51 @@ DEV0="-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$UUID,id=hostpci0,bus=pci.
 	assert_conf 100 "hostpci0: ${VFS2[2]},mdev=nvidia-573"
 }
 
+@test "vendor VFIO by address: the VM's next vGPU, and one of another size, go where there is room" {
+	set_node nvidia-vfio
+	pve_vm 100
+	set_ok 100 A40-48A --params frame_rate_limiter=0
+	assert_conf 100 "hostpci0: ${VFS[0]},mdev=nvidia-576"
+	set_ok 100 A40-48A --index 1
+	assert_conf 100 "hostpci0: ${VFS[0]},mdev=nvidia-576"
+	assert_conf 100 "hostpci1: ${VFS2[0]},mdev=nvidia-576"
+	run pve_vgpu plan 100
+	assert_success
+	no_change pve_vgpu set 100 A40-48A --index 1
+	unset_ok 100
+	set_ok 100 A40-24A --params frame_rate_limiter=0
+	run -0 pve_vgpu create A40-24A --gpu 0000:e8:00.0
+	set_ok 100 A40-48A
+	assert_conf 100 "hostpci0: ${VFS2[0]},mdev=nvidia-576"
+	set_ok 100 A40-24A
+	assert_conf 100 "hostpci0: ${VFS2[0]},mdev=nvidia-575"
+}
+
+@test "vendor VFIO by address: where no GPU has room, a VF that is free" {
+	set_node nvidia-vfio
+	pve_vm 100
+	run -0 pve_vgpu create A40-48A
+	run -0 pve_vgpu create A40-48A
+	set_ok 100 A40-24A --params frame_rate_limiter=0
+	assert_output 'no GPU of this node has room for A40-24A now'
+	assert_conf 100 "hostpci0: ${VFS[1]},mdev=nvidia-575"
+}
+
+@test "the wrapper is gone: the command that the refusal names takes another mode" {
+	set_node nvidia-vfio
+	wrapper_here
+	pve_vm 100
+	set_ok 100 A40-24A,A40-12A
+	assert_setting 100 'mode = wrapper'
+	rm "$ROOT/usr/bin/kvm"
+	run -1 pve_vgpu plan 100
+	[[ $output =~ pve-vgpu\ set\ ([^;]*),\ which\ takes ]]
+	# shellcheck disable=SC2086
+	set_ok ${BASH_REMATCH[1]}
+	refute_setting 100 mode
+	run -0 pve_vgpu plan 100
+}
+
 @test "several types: args take them" {
 	set_node mdev
 	pve_vm 100
