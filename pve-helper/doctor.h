@@ -54,6 +54,7 @@ struct doctor {
 	bool has_conf;			/* node.conf is read; else conf_err */
 	struct sriov_node node;
 	struct err node_err, conf_err;
+	struct strlist records;		/* what is wrong with run states, which node.inv.problems has, too */
 	struct bdf_list sriov;		/* GPUs of NVIDIA's that can have VFs */
 	bool nvidia;			/* there are GPUs of NVIDIA's at all */
 	bool has_show;			/* settings and VMs are read; else show_err */

@@ -136,9 +136,9 @@ void check_types(struct doctor *d, struct finding *f)
 	if (!doctor_has_gpus(d, f))
 		return;
 	doctor_ailment(d, AILMENT_NO_TYPES, f);
-	/* Records that cannot be read are among the leftovers. */
+	/* What is wrong with records is among the leftovers. */
 	for (size_t i = 0; i < d->node.inv.problems.n; i++)
-		if (strncmp(d->node.inv.problems.s[i], "run state ", strlen("run state ")) != 0)
+		if (!strlist_has(&d->records, d->node.inv.problems.s[i]))
 			find_no(f, DOCTOR_ADVICE, xstrdup(d->node.inv.problems.s[i]),
 				xstrdup("dmesg | grep -e NVRM -e nvidia may tell more"));
 	foreign_read(d->r, &d->node.inv, &foreign);

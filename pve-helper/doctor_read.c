@@ -9,6 +9,7 @@
 #include "pci_tree.h"
 #include "pkg_version.h"
 #include "quote.h"
+#include "runstate.h"
 #include "scan.h"
 #include "wrapper_there.h"
 #include "xalloc.h"
@@ -93,6 +94,7 @@ static bool has_nvidia(const struct doctor *d)
 static void read_node(struct doctor *d)
 {
 	struct sriov_node *n = &d->node;
+	AUTO_RUNSTATE_LIST struct runstate_list states = { 0 };
 
 	n->c = d->c;
 	d->has_conf = node_conf_read(d->r, &n->conf, &d->conf_err) == 0;
@@ -102,6 +104,7 @@ static void read_node(struct doctor *d)
 	    scan_gpus(d->r, &n->catalog, &n->inv, &d->node_err) < 0 ||
 	    scan_taken(d->r, &n->catalog, 0, &n->inv, &d->node_err) < 0)
 		return;
+	runstate_list_read(d->r, &states, &d->records, NULL);
 	health_check(d->r, &n->catalog, &n->inv, false, &n->health);
 	d->has_node = true;
 	list_sriov(d);
@@ -158,6 +161,7 @@ void doctor_free(struct doctor *d)
 	free(take_ptr(d->vms));
 	show_free(&d->show);
 	sriov_node_free(&d->node);
+	strlist_free(&d->records);
 	bdf_list_free(&d->sriov);
 	err_clear(&d->node_err);
 	err_clear(&d->conf_err);

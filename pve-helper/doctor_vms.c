@@ -287,9 +287,9 @@ void check_leftovers(struct doctor *d, struct finding *f)
 	}
 	for (size_t i = 0; i < rep.removed.n; i++)
 		find_no(f, DOCTOR_ADVICE, xstrdup(rep.removed.s[i]), xstrdup("pve-vgpu gc"));
-	for (size_t i = 0; i < d->node.inv.problems.n; i++)
-		if (!strncmp(d->node.inv.problems.s[i], "run state ", strlen("run state ")))
-			find_no(f, DOCTOR_ADVICE, xstrdup(d->node.inv.problems.s[i]),
-				xstrdup("one that is damaged: rm it while its VM does not run, or start that VM; one of a newer version: apt upgrade pve-vgpu"));
+	for (size_t i = 0; i < d->records.n; i++)
+		find_no(f, DOCTOR_ADVICE, xstrdup(d->records.s[i]),
+			xstrdup("one that is damaged: rm it while its VM does not run, or start that VM; one of a newer version: apt upgrade pve-vgpu; "
+				"one that cannot be read: look what it is (stat)"));
 	find_yes(f, "none");
 }

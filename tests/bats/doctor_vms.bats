@@ -316,6 +316,10 @@ two_boards() {
 	says types yes
 	no leftovers advice "run state '/run/pve-vgpu/107.json' is damaged" 'rm it while its VM does not run'
 	rm "$ROOT/run/pve-vgpu/107.json"
+	mkdir "$ROOT/run/pve-vgpu/107.json"
+	says types yes
+	no leftovers advice "read '/run/pve-vgpu/107.json': Is a directory" 'look what it is (stat)'
+	rmdir "$ROOT/run/pve-vgpu/107.json"
 	says leftovers yes
 }
 
