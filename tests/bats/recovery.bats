@@ -16,6 +16,24 @@ started() {
 	hook 100 pre-start > /dev/null 2>&1
 }
 
+# not_to_be_read VMID: its record is no file; gc says so
+not_to_be_read() {
+	mv "$ROOT/run/pve-vgpu/$1.json" "$BATS_TEST_TMPDIR/record"
+	mkdir "$ROOT/run/pve-vgpu/$1.json"
+	run pve_vgpu gc --quiet
+	assert_failure 1
+	assert_output "read '/run/pve-vgpu/$1.json': Is a directory"
+}
+
+# to_be_read_again VMID: and it is one again; gc takes what the record names
+to_be_read_again() {
+	rmdir "$ROOT/run/pve-vgpu/$1.json"
+	mv "$BATS_TEST_TMPDIR/record" "$ROOT/run/pve-vgpu/$1.json"
+	run pve_vgpu gc --quiet
+	assert_success
+	nothing_left
+}
+
 # what_is_there: mdevs and vendor vGPUs alike
 what_is_there() {
 	mdevs
@@ -288,7 +306,7 @@ nothing_left() {
 }
 
 @test "gc: a VM whose lock or record cannot be opened is a failure, and the next one goes on" {
-	local lock record
+	local lock
 
 	started a40x8-mdev
 	age 100 301
@@ -300,36 +318,16 @@ nothing_left() {
 	assert_output "vm 100: kept: open lock '/run/pve-vgpu/locks/vm-100': Is a directory"
 	assert_equal "$(mdevs)" "$(uuid 100)"
 	rmdir "$lock"
-	record=$ROOT/run/pve-vgpu/100.json
-	mv "$record" "$BATS_TEST_TMPDIR/record"
-	mkdir "$record"
-	run pve_vgpu gc --quiet
-	assert_failure 1
-	assert_output "read '/run/pve-vgpu/100.json': Is a directory"
-	rmdir "$record"
-	mv "$BATS_TEST_TMPDIR/record" "$record"
-	run pve_vgpu gc --quiet
-	assert_success
-	nothing_left
+	not_to_be_read 100
+	to_be_read_again 100
 }
 
 @test "gc: a record that cannot be read is a failure where nothing but it tells of the VM's vGPU" {
-	local record
-
 	started a40x8-vfio
 	age 100 301
-	record=$ROOT/run/pve-vgpu/100.json
-	mv "$record" "$BATS_TEST_TMPDIR/record"
-	mkdir "$record"
-	run pve_vgpu gc --quiet
-	assert_failure 1
-	assert_output "read '/run/pve-vgpu/100.json': Is a directory"
+	not_to_be_read 100
 	assert_equal "$(vendor_vgpus)" "$VF1 576"
-	rmdir "$record"
-	mv "$BATS_TEST_TMPDIR/record" "$record"
-	run pve_vgpu gc --quiet
-	assert_success
-	nothing_left
+	to_be_read_again 100
 }
 
 @test "gc: a removal that fails is exit 1, and the next one goes on" {
