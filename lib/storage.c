@@ -4,13 +4,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sha1.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cleanup.h"
 #include "cluster.h"
+#include "digest.h"
 #include "quote.h"
 #include "section_config.h"
 #include "xalloc.h"
@@ -192,17 +192,14 @@ int storage_list_read(const struct root *r, struct storage_list *out, struct err
 {
 	AUTO_FREE char *text = NULL;
 	AUTO_ERR struct err why = { 0 };
-	char digest[SHA1_DIGEST_STRING_LENGTH];
 	size_t len = 0;
 	int rc = root_read(r, STORAGE_CFG, &text, &len, &why);
 
 	if (rc < 0 && rc != -ENOENT)
 		return err_move(e, &why, rc);
 	rc = storage_list_parse(text ? text : "", len, "/" STORAGE_CFG, out, e);
-	if (rc == 0) {
-		SHA1Data((const uint8_t *)(text ? text : ""), len, digest);
-		out->digest = xstrdup(digest);
-	}
+	if (rc == 0)
+		out->digest = digest_of(text ? text : "", len);
 	return rc;
 }
 

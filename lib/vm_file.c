@@ -2,22 +2,14 @@
 #include "vm_file.h"
 
 #include <errno.h>
-#include <sha1.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "cluster.h"
+#include "digest.h"
 #include "settings_value.h"
 #include "xalloc.h"
-
-static char *sha1_text(const char *text, size_t len)
-{
-	char digest[SHA1_DIGEST_STRING_LENGTH];
-
-	SHA1Data((const uint8_t *)text, len, digest);
-	return xstrdup(digest);
-}
 
 static char *path_of(const struct vm_file *f)
 {
@@ -28,18 +20,14 @@ static int read_text(const struct root *r, struct vm_file *f, struct err *e)
 {
 	AUTO_FREE char *path = path_of(f);
 	AUTO_FREE char *file = xasprintf("/%s", path);
-	AUTO_FREE char *text = NULL, *next = NULL;
+	AUTO_FREE char *text = NULL;
 	size_t len;
 	int rc = root_read(r, path, &text, &len, e);
 
-	if (rc == 0)
-		rc = vmconf_parse(text, len, file, &f->conf, e);
 	if (rc < 0)
 		return rc;
-	f->digest = sha1_text(text, len);
-	pending_parse(text, len, &f->pending);
-	next = pending_apply(&f->pending, text, len);
-	return vmconf_parse(next, strlen(next), file, &f->next, e);
+	f->digest = digest_of(text, len);
+	return vmconf_parse_all(text, len, file, &f->conf, &f->pending, &f->next, e);
 }
 
 bool vm_file_changed(const struct root *r, const struct vm_file *f)
@@ -50,7 +38,7 @@ bool vm_file_changed(const struct root *r, const struct vm_file *f)
 
 	if (root_read(r, path, &text, &len, NULL) < 0)
 		return true;
-	digest = sha1_text(text, len);
+	digest = digest_of(text, len);
 	return strcmp(digest, f->digest) != 0;
 }
 

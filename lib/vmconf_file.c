@@ -33,22 +33,14 @@ static int read_at(const struct root *r, const char *path, struct vmconf *out, s
 
 static int read_next_at(const struct root *r, const char *path, struct vmconf *out, struct err *e)
 {
-	AUTO_FREE char *text = NULL, *next = NULL;
+	AUTO_FREE char *text = NULL;
 	AUTO_FREE char *file = xasprintf("/%s", path);
-	AUTO_PENDING struct pending p = { 0 };
-	struct vmconf now = { 0 };
+	AUTO_PENDING struct pending waits = { 0 };
+	AUTO_VMCONF struct vmconf now = { 0 };
 	size_t len;
 	int rc = root_read(r, path, &text, &len, e);
 
-	/* A NUL ends the text below, and must be told before. */
-	if (rc == 0)
-		rc = vmconf_parse(text, len, file, &now, e);
-	vmconf_free(&now);
-	if (rc < 0)
-		return rc;
-	pending_parse(text, len, &p);
-	next = pending_apply(&p, text, len);
-	return vmconf_parse(next, strlen(next), file, out, e);
+	return rc < 0 ? rc : vmconf_parse_all(text, len, file, &now, &waits, out, e);
 }
 
 /* What else of the cluster has that number. */

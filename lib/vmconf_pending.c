@@ -143,3 +143,16 @@ void pending_free(struct pending *p)
 	free(p->changes);
 	*p = (struct pending){ 0 };
 }
+
+int vmconf_parse_all(const char *text, size_t len, const char *file, struct vmconf *now,
+		     struct pending *waits, struct vmconf *next, struct err *e)
+{
+	AUTO_FREE char *made = NULL;
+	int rc = vmconf_parse(text, len, file, now, e);
+
+	if (rc < 0)
+		return rc;
+	pending_parse(text, len, waits);
+	made = pending_apply(waits, text, len);
+	return vmconf_parse(made, strlen(made), file, next, e);
+}

@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 
+#include "vmconf.h"
+
 struct pending_change {
 	char *key;
 	char *value;		/* NULL: the key goes */
@@ -34,5 +36,12 @@ char *pending_apply(const struct pending *p, const char *text, size_t len);
 
 void pending_free(struct pending *p);
 #define AUTO_PENDING __attribute__((cleanup(pending_free)))
+
+/*
+ * Read the text of a config as it is, what waits in it, and as the next start has
+ * it. Returns 0 or -EINVAL; the caller frees all three, after a failure too.
+ */
+int vmconf_parse_all(const char *text, size_t len, const char *file, struct vmconf *now,
+		     struct pending *waits, struct vmconf *next, struct err *e);
 
 #endif

@@ -118,7 +118,7 @@ static bool has_room(struct set_job *j, size_t i, const struct bdf *parent)
 	AUTO_PLAN struct plan p = { 0 };
 	struct want w = set_want(j, i);
 
-	w.pinned = parent;
+	w.pinned = parent != NULL;
 	if (parent)
 		w.parent = *parent;
 	plan_asked(&j->c->root, &j->catalog, &j->inv, &w, &p);
